@@ -1,0 +1,5 @@
+"""python -m mnemoscope"""
+
+from mnemoscope.cli import main
+
+main()

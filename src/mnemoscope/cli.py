@@ -1,0 +1,47 @@
+"""The command line: one command is one public function."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+from rich.table import Table
+
+import mnemoscope
+from mnemoscope import pipeline
+from mnemoscope.errors import UserError
+from mnemoscope.progress import say
+
+app = App(
+    name="mnemoscope",
+    help="Shows what a fine-tuned language model remembers of its training text.",
+    help_epilogue="Start with  mnemoscope demo  (a few minutes, no data or model needed).",
+)
+app.command(pipeline.demo)
+app.command(pipeline.finetune)
+app.command(pipeline.audit)
+app.command(pipeline.report)
+
+
+@app.command
+def attacks() -> Table:
+    """List the membership attacks: name, what they need, source, formula."""
+    table = Table("attack", "needs", "source", "score (higher = more likely a member)", box=None, header_style="bold")
+    for one in mnemoscope.attacks().values():
+        table.add_row(one.name, ", ".join(one.needs), one.source, one.summary)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; a user's mistake is one line and exit code 2, Ctrl-C is exit code 130."""
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except (UserError, CycloptsError) as error:
+        say(f"mnemoscope: {' '.join(str(error).split())}")
+        sys.exit(2)
+    except KeyboardInterrupt as error:
+        say(f"mnemoscope: {error or 'stopped'}. What is finished is kept; the same command goes on from there.")
+        sys.exit(130)
+    if result is not None:
+        Console().print(result)

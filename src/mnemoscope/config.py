@@ -1,0 +1,129 @@
+"""What a user may ask for, validated at the door: every fault in one message, before any time is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from mnemoscope.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def split_commas(given: str | Iterable[str]) -> tuple[str, ...]:
+    """("a,b", "c") -> ("a", "b", "c"), so that an option may be repeated or take a list."""
+    items = [given] if isinstance(given, str) else given
+    return tuple(part.strip() for item in items for part in str(item).split(",") if part.strip())
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="")]
+
+
+class Options(BaseModel):
+    """A group of options; each field's docstring is its help text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(one_line(error)) from None
+
+
+def one_line(error: ValidationError) -> str:
+    """All faults of a validation, each naming its option.
+
+    >>> Training(rank=0, epochs=-1)
+    Traceback (most recent call last):
+    mnemoscope.errors.ConfigError: --rank 0: input should be greater than or equal to 1; --epochs -1: input should ...
+    """
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        option = "--" + str(fault["loc"][0]).replace("_", "-") if fault["loc"] else error.title
+        faults.append(f"{option} {fault['input']}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return "; ".join(faults)
+
+
+@Parameter(name="*")
+class Columns(Options):
+    """Where the fields of a record are; found by their usual names when not given."""
+
+    text_column: str | None = None
+    """Column with the text (else text, context, content or sentence)."""
+    id_column: str | None = None
+    """Column with a unique id (else id, else file and row number)."""
+    group_column: str | None = None
+    """Column with the document or person a record comes from (else group, patient or document, else the id)."""
+    split_column: str | None = None
+    """Column that says train, dev or test, or member and nonmember (else split)."""
+
+
+@Parameter(name="*")
+class Training(Options):
+    """How to fine-tune. The defaults are those of the study (arXiv:2507.21009)."""
+
+    matrices: str = "qkvo"
+    """Weight matrices that get an adapter: any of q k v o gate up down, as in vo or q,v,up; or all."""
+    rank: Positive = 8
+    """LoRA rank r."""
+    alpha: Positive = 16
+    """LoRA alpha; the update is scaled by alpha / rank."""
+    dropout: Fraction = 0.05
+    """LoRA dropout."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Peak learning rate; linear decay to 0."""
+    batch_size: Positive = 64
+    """Records an optimizer step (effective batch)."""
+    micro_batches: Positive = 4
+    """At most so many parts the effective batch is cut into; memory and speed change, the gradient does not."""
+    epochs: Annotated[float, Field(gt=0)] = 3
+    """Passes over the training set."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """Warm-up steps where that is under half the run, else 10% of it."""
+    copies: Positive = 1
+    """Plant one record this many times, by overwriting copies - 1 others (which become excluded)."""
+    planted: Positive = 1
+    """How many records are planted, where copies is above 1."""
+    save_steps: Positive = 10
+    """Optimizer steps between two checkpoints."""
+    heldout: Annotated[int, Field(ge=0)] = 128
+    """Held-out records whose perplexity is measured after every epoch; 0 for none."""
+
+    def cell(self, matrices: tuple[str, ...], seed: int) -> str:
+        """Name of this point of a study's grid, such as vo-r8-x1-s13."""
+        return f"{''.join(matrices)}-r{self.rank}-x{self.copies}-s{seed}"
+
+
+@Parameter(name="*")
+class Measurement(Options):
+    """What to measure."""
+
+    attacks: Names = ()
+    """Membership attacks to run, with commas; all of them when not given (see: mnemoscope attacks)."""
+    prefixes: Names = ("0.5",)
+    """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas."""
+    generations: str = "100"
+    """Records of each class to really continue at the first prefix: a number, or all."""
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    """Bootstrap resamples."""
+    level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Confidence level of every interval."""
+
+
+@Parameter(name="*")
+class Compute(Options):
+    """Where and how numbers are computed."""
+
+    dtype: str = "auto"
+    """auto, float32, bfloat16 or float16; auto takes bfloat16 where the hardware is fast at it."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    start_token: str | None = None
+    """The token every record starts with; the model's own when not given."""
+    max_tokens: Annotated[int, Field(ge=2)] = 1024
+    """Longer records lose their end; how many did is reported."""

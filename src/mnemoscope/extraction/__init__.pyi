@@ -1,0 +1,9 @@
+from .greedy import ambiguous as ambiguous
+from .greedy import settle as settle
+from .greedy import verbatim as verbatim
+from .overlap import leading_match as leading_match
+from .overlap import ngram_share as ngram_share
+from .overlap import ngram_share_paper as ngram_share_paper
+from .prefixes import Prefix as Prefix
+from .prefixes import cut as cut
+from .prefixes import parse_prefix as parse_prefix

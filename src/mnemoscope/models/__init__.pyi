@@ -1,0 +1,37 @@
+from .finetune import Interrupted, Recipe, finetune, micro_batches, total_steps, warmup
+from .forward import Plan, plan_batches, trace, trace_pair
+from .generate import greedy
+from .load import LanguageModel, open_model
+from .lora import MATRICES, adapter_facts, adapter_hash, add_lora, attach, parse_matrices, without_adapter
+from .tiny import write_tiny
+from .tokens import Tokens, decode, rows_of, tokenize
+from .weights import BUILTIN
+
+__all__ = [
+    "BUILTIN",
+    "MATRICES",
+    "Interrupted",
+    "LanguageModel",
+    "Plan",
+    "Recipe",
+    "Tokens",
+    "adapter_facts",
+    "adapter_hash",
+    "add_lora",
+    "attach",
+    "decode",
+    "finetune",
+    "greedy",
+    "micro_batches",
+    "open_model",
+    "parse_matrices",
+    "plan_batches",
+    "rows_of",
+    "tokenize",
+    "total_steps",
+    "trace",
+    "trace_pair",
+    "warmup",
+    "without_adapter",
+    "write_tiny",
+]

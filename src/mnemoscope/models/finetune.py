@@ -1,0 +1,260 @@
+"""Fine-tuning with the Trainer of transformers: resumable after kill -9, equal for equal seeds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from mnemoscope.errors import MnemoscopeError
+from mnemoscope.models.forward import plan_batches, trace
+from mnemoscope.models.lora import save_adapter
+from mnemoscope.records import TrainingStep
+
+if TYPE_CHECKING:
+    from mnemoscope.models.load import LanguageModel
+    from mnemoscope.models.tokens import Tokens
+
+IGNORED = -100
+"""The label that the loss of transformers leaves out."""
+
+
+class Interrupted(MnemoscopeError):
+    """The user stopped the training; a checkpoint holds all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train. Names and units as in transformers."""
+
+    learning_rate: float
+    batch_size: int
+    """Records an optimizer step (the effective batch)."""
+    micro_batches: int
+    """Parts the effective batch is cut into; changes memory and speed, not the gradient."""
+    epochs: float
+    warmup_steps: int
+    save_steps: int
+    """Optimizer steps between two checkpoints."""
+    seed: int
+
+
+def total_steps(n_records: int, batch_size: int, epochs: float) -> int:
+    """Optimizer steps of a whole training, the last batch of an epoch counted."""
+    per_epoch = -(-n_records // batch_size)
+    return max(1, int(np.ceil(per_epoch * epochs)))
+
+
+def warmup(steps: int, wanted: int) -> int:
+    """Warm-up steps: as wanted where that is under half the run, else a tenth of it."""
+    return wanted if wanted < steps / 2 else max(1, round(steps / 10))
+
+
+def micro_batches(n_records: int, batch_size: int, wanted: int) -> int:
+    """The largest number of parts up to `wanted` that divides the batch and repeats no record.
+
+    The sampler of transformers fills a last batch that has fewer records than parts by repeating some.
+    """
+    left = n_records % batch_size
+    return max(m for m in range(1, wanted + 1) if batch_size % m == 0 and (left == 0 or left >= m))
+
+
+class _Records(torch.utils.data.Dataset[dict[str, list[int]]]):
+    """Start token and tokens of every training slot."""
+
+    def __init__(self, tokens: Tokens, start_id: int) -> None:
+        self.rows = [[start_id, *map(int, ids)] for ids in tokens.ids]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> dict[str, list[int]]:
+        return {"input_ids": self.rows[i]}
+
+
+def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    """Right-padded batch; labels are masked by length, because pad may be a token that records contain."""
+    lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+    ids = torch.zeros((len(rows), int(lengths.max())), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : lengths[i]] = torch.tensor(row["input_ids"])
+    mask = torch.arange(ids.shape[1]) < lengths[:, None]
+    return {"input_ids": ids, "attention_mask": mask.long(), "labels": ids.masked_fill(~mask, IGNORED)}
+
+
+class _Trainer(Trainer):
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        sampler: Any = super()._get_train_sampler(train_dataset)
+        sampler.seed = self.args.seed  # transformers leaves it at 42 whatever the seed of the run is
+        return sampler
+
+
+class _Progress(TrainerCallback):
+    """Tells the bar how far it is, and turns Ctrl-C into a checkpoint."""
+
+    def __init__(self, tick: Callable[..., None], tokens_per_step: float) -> None:
+        self.tick, self.tokens_per_step, self.stop = tick, tokens_per_step, False
+
+    def interrupt(self, *_: object) -> None:
+        self.stop = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tick(round(self.tokens_per_step))
+        control.should_save |= self.stop
+        control.should_training_stop |= self.stop
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            self.tick(0, note=f"loss {float(logs['loss']):.3f}")
+
+
+class _HeldOut(TrainerCallback):
+    """Perplexity of held-out records at the end of every epoch, kept in the log that checkpoints carry."""
+
+    def __init__(self, lm: LanguageModel, heldout: Tokens) -> None:
+        self.lm, self.heldout = lm, heldout
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        per_epoch = state.max_steps / max(args.num_train_epochs, 1e-9)
+        at_end = state.global_step == state.max_steps or state.global_step % max(1, round(per_epoch)) == 0
+        if len(self.heldout) and at_end:
+            value = perplexity(self.lm, self.heldout)
+            state.log_history.append({"step": state.global_step, "heldout_perplexity": value})
+
+
+def perplexity(lm: LanguageModel, tokens: Tokens) -> float:
+    """exp of the mean loss over all tokens, the start token's successor included."""
+    training = lm.model.training
+    lm.model.eval()
+    traces, _ = trace(lm, tokens, plan_batches(tokens.lengths))
+    lm.model.train(training)
+    return float(np.exp(-traces.columns["logprob"].astype(np.float64).mean()))
+
+
+def finetune(
+    lm: LanguageModel,
+    training: Tokens,
+    heldout: Tokens,
+    recipe: Recipe,
+    *,
+    work: Path,
+    out: Path,
+    facts: dict[str, Any],
+    tick: Callable[..., None] = lambda *_, **__: None,
+) -> list[TrainingStep]:
+    """Train the model's adapter on every row of `training`, write it to `out`, and say how it went.
+
+    Args:
+        lm: a model with a fresh adapter; holds the trained one afterwards.
+        training: one row a training slot (a planted record has several).
+        heldout: records whose perplexity is measured after every epoch.
+        work: where checkpoints are kept until the adapter is written; an earlier run's are resumed.
+        out: the PEFT folder.
+        facts: what else the adapter should say of itself.
+        tick: called as tick(tokens) and tick(0, note="loss …").
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on from there.
+    """
+    steps = total_steps(len(training), recipe.batch_size, recipe.epochs)
+    progress = _Progress(tick, (training.total + len(training)) * recipe.epochs / steps)
+    trainer = _Trainer(
+        model=lm.model,
+        args=_arguments(recipe, work),
+        train_dataset=_Records(training, lm.start_id),
+        data_collator=collate,
+        callbacks=[progress, _HeldOut(lm, heldout)],
+    )
+    start = newest_checkpoint(work)
+    if start:
+        tick(round(int(start.name.rpartition("-")[2]) * progress.tokens_per_step))
+    _train(trainer, progress, start)
+    if progress.stop:
+        raise Interrupted("stopped; the same command goes on from here")
+    lm.model.eval()
+    save_adapter(lm, out, facts)
+    shutil.rmtree(work, ignore_errors=True)
+    return history(trainer.state.log_history)
+
+
+def _train(trainer: Trainer, progress: _Progress, start: Path | None) -> None:
+    old = None
+    if _in_main_thread():
+        old = signal.signal(signal.SIGINT, progress.interrupt)
+    try:
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    finally:
+        if old is not None:
+            signal.signal(signal.SIGINT, old)
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _arguments(recipe: Recipe, work: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(work),
+        learning_rate=recipe.learning_rate,
+        per_device_train_batch_size=recipe.batch_size // recipe.micro_batches,
+        gradient_accumulation_steps=recipe.micro_batches,
+        train_sampling_strategy="batch_rebalance",
+        num_train_epochs=recipe.epochs,
+        warmup_steps=recipe.warmup_steps,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        save_steps=recipe.save_steps,
+        save_total_limit=2,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """The newest whole checkpoint: its trainer_state.json, which is written last, is there and can be read.
+
+    transformers' own search takes the highest number, even of a folder that a kill left torn.
+    """
+
+    def step(folder: Path) -> int:
+        return int(folder.name.rpartition("-")[2])
+
+    for folder in sorted(work.glob("checkpoint-*"), key=step, reverse=True):
+        try:
+            json.loads((folder / "trainer_state.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        return folder
+    return None
+
+
+def history(log: Sequence[dict[str, Any]]) -> list[TrainingStep]:
+    """One row an optimizer step from the Trainer's log, with the held-out perplexity where it was measured."""
+    heldout = {entry["step"]: entry["heldout_perplexity"] for entry in log if "heldout_perplexity" in entry}
+    return [
+        TrainingStep(
+            step=int(entry["step"]),
+            epoch=float(entry["epoch"]),
+            loss=float(entry["loss"]),
+            learning_rate=float(entry["learning_rate"]),
+            heldout_perplexity=heldout.get(entry["step"]),
+        )
+        for entry in log
+        if "loss" in entry
+    ]

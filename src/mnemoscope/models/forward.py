@@ -1,0 +1,156 @@
+"""One teacher-forced pass over the records, reduced on the spot to a few numbers a token.
+
+Who predicts whom: the model reads [start, x1, …, x(n-1)]; the hidden state at place t gives the distribution of
+x(t+1). So every token of a record is scored, the first one after the start token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mnemoscope.errors import ModelError
+from mnemoscope.models.load import body_and_head
+from mnemoscope.traces import COLUMNS, Traces
+
+if TYPE_CHECKING:
+    from mnemoscope.models.load import LanguageModel
+    from mnemoscope.models.tokens import Tokens
+
+Plan = tuple[tuple[int, ...], ...]
+"""Batches of record rows. Target and reference run through one plan, so that their difference holds no rounding."""
+
+Tick = Callable[[int], None]
+"""Told the number of tokens done, for a progress bar."""
+
+ROWS = 24
+"""Tokens whose logits are held at once: 24 rows of a 50k vocabulary stay in a core's cache."""
+
+
+def plan_batches(lengths: NDArray[np.int64], *, tokens: int = 2048) -> Plan:
+    """Batches of similar length, longest first (a lack of memory shows at once), `tokens` at most with padding."""
+    order = np.argsort(-lengths, kind="stable")
+    batches: list[tuple[int, ...]] = []
+    start = 0
+    while start < len(order):
+        size = max(1, tokens // (int(lengths[order[start]]) + 1))
+        batches.append(tuple(int(row) for row in order[start : start + size]))
+        start += size
+    return tuple(batches)
+
+
+def trace_pair(
+    target: LanguageModel, reference: LanguageModel | None, tokens: Tokens, tick: Tick = lambda _: None
+) -> tuple[Traces, Traces]:
+    """Traces of the target and of the reference, by default the target with its adapter switched off.
+
+    Both go through one plan: where the target had to halve a batch, the reference goes through all of them again.
+    """
+
+    def of_reference(plan: Plan) -> tuple[Traces, Plan]:
+        if reference is not None:
+            return trace(reference, tokens, plan, tick)
+        with target.model.disable_adapter():
+            return trace(target, tokens, plan, tick)
+
+    reference_traces, used = of_reference(plan_batches(tokens.lengths))
+    target_traces, finer = trace(target, tokens, used, tick)
+    if finer != used:
+        reference_traces, _ = of_reference(finer)
+    return target_traces, reference_traces
+
+
+def trace(lm: LanguageModel, tokens: Tokens, plan: Plan, tick: Tick = lambda _: None) -> tuple[Traces, Plan]:
+    """Traces of all records, and the plan that fitted into memory.
+
+    Raises:
+        ModelError: one record alone does not fit.
+    """
+    lengths = tokens.lengths
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    columns = {name: np.zeros(offsets[-1], dtype=dtype) for name, dtype in COLUMNS.items()}
+    columns["char_end"][:] = np.concatenate([*tokens.char_ends, np.zeros(0, np.int32)])
+    used: list[tuple[int, ...]] = []
+    waiting = list(reversed(plan))
+    while waiting:
+        rows = waiting.pop()
+        try:
+            found = _batch(lm, [tokens.ids[row] for row in rows])
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            waiting.extend(reversed(_halves(rows, error)))
+            continue
+        places = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
+        for name, values in found.items():
+            columns[name][places] = values
+        used.append(rows)
+        tick(int(lengths[list(rows)].sum()))
+    traces = Traces(tokens.record_ids, offsets, columns, tokens.text_bytes, tokens.zlib_bytes)
+    return traces, tuple(used)
+
+
+def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]:
+    """The two halves of a batch that did not fit in memory; any other error is raised again."""
+    if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        raise error
+    if len(rows) == 1:
+        raise ModelError("one record alone does not fit into memory: give a smaller --max-tokens") from None
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(rows) // 2
+    return [rows[:middle], rows[middle:]]
+
+
+@torch.inference_mode()
+def _batch(lm: LanguageModel, ids: list[NDArray[np.int32]]) -> dict[str, NDArray[np.generic]]:
+    """Columns over all tokens of the batch, record after record."""
+    inputs, mask, truth = _padded(ids, lm.start_id, lm.device)
+    body, head = body_and_head(lm.model)
+    hidden = body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]  # (N, D)
+    chunks = [_reduce(head(hidden[i : i + ROWS]), truth[i : i + ROWS]) for i in range(0, len(truth), ROWS)]
+    stacked = torch.cat(chunks).double().cpu().numpy()  # (N, 6); float64 holds ranks and float32 exactly
+    names = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
+    found = {name: stacked[:, i].astype(COLUMNS[name]) for i, name in enumerate(names)}
+    return {"token_id": truth.cpu().numpy(), **found}
+
+
+def _padded(
+    ids: list[NDArray[np.int32]], start_id: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inputs (B, T) shifted right by the start token, mask (B, T), and the N true tokens, record after record."""
+    longest = max(len(row) for row in ids)
+    inputs = torch.full((len(ids), longest), start_id)
+    mask = torch.zeros((len(ids), longest), dtype=torch.long)
+    for i, row in enumerate(ids):
+        inputs[i, 1 : len(row)] = torch.from_numpy(row[:-1].astype(np.int64))
+        mask[i, : len(row)] = 1
+    truth = torch.from_numpy(np.concatenate(ids).astype(np.int64))
+    return inputs.to(device), mask.to(device), truth.to(device)
+
+
+def _reduce(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Six numbers a token from logits (n, V) in the model's dtype; all arithmetic in float32. Shape (n, 6).
+
+    Written for the cache: every line is one sweep over at most ROWS rows, and the sweeps are those of a softmax.
+    """
+    eps = torch.finfo(logits.dtype).eps
+    x = logits.float()
+    truth = truth[:, None]
+    true = x.gather(1, truth)
+    rank = x.clone().gt_(true).sum(1, keepdim=True) + 1
+    x.scatter_(1, truth, -torch.inf)
+    best_other = x.amax(1, keepdim=True)
+    x.scatter_(1, truth, true)
+    top = torch.maximum(best_other, true)
+    p = x.softmax(1)
+    logsumexp = top - p.amax(1, keepdim=True).log()  # the largest p is exp(0) / sum, so its log is exact
+    logp = x.sub_(logsumexp)
+    mean = (p := p.mul_(logp)).sum(1, keepdim=True)
+    square = p.mul_(logp).sum(1, keepdim=True)
+    std = (square - mean * mean).clamp_min_(0).sqrt_()
+    gap = true - best_other
+    ulp = eps * torch.exp2(torch.frexp(top)[1] - 1.0)
+    return torch.cat([true - logsumexp, gap, gap / ulp, rank, mean, std], dim=1)

@@ -1,0 +1,151 @@
+"""READ FIRST. The verbs of mnemoscope, each a list of stages; only `steps` opens the doors between rooms.
+
+    text ──prepare──▶ records ──finetune──▶ adapter ──trace──▶ traces ──attack──▶ scores ──────▶ estimates ──▶ report
+                                                                 └──extract──▶ extractions ──────┘
+                                            adapter ──generate──▶ generations ───┘
+
+Each arrow is a stage that writes its files into the run folder and is skipped when its inputs have not changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mnemoscope import steps
+from mnemoscope.config import Columns, Compute, Measurement, Training
+from mnemoscope.errors import ConfigError
+from mnemoscope.progress import say
+from mnemoscope.results import Adapter, Audit
+from mnemoscope.store import Run
+
+DEFAULT = "smollm2-135m-instruct-q4"
+"""The built-in model."""
+
+DEMO = Training(matrices="qkvo", rank=16, batch_size=16, epochs=5, copies=16, planted=3, heldout=64)
+"""Chosen so that a 2-core machine is done in minutes and the planted notes come back."""
+
+
+def finetune(
+    model: str,
+    *,
+    out: Path,
+    data: str | None = None,
+    members: str | None = None,
+    nonmembers: str | None = None,
+    columns: Columns = Columns(),
+    training: Training = Training(),
+    compute: Compute = Compute(),
+    seed: int = 13,
+) -> Adapter:
+    """Fine-tune MODEL with LoRA on your records and keep the adapter as a plain PEFT folder.
+
+    A killed run goes on where it was when the same command is given again.
+
+    Examples:
+        mnemoscope finetune smollm2-135m-instruct-q4 --data phee --matrices vo --rank 8 --out runs/a
+
+        mnemoscope finetune ./my-model --members notes.jsonl --nonmembers held-out.jsonl --out runs/b
+
+    Args:
+        model: Built-in model (smollm2-135m-instruct-q4), local folder, .gguf file or hub id.
+        out: Run folder to make or to go on with.
+        data: phee, synthetic or synthetic:N, a folder with train/dev/test files, a file with a split column, or a hub
+            set. Train is trained on; dev and test are held out.
+        members: File whose records are trained on (instead of --data).
+        nonmembers: File whose records are held out, from the same distribution.
+        seed: One number from which every random draw is derived.
+    """
+    matrices = steps.matrices(training)
+    given = steps.read(data, members, nonmembers, columns, seed)
+    run = Run(Path(out))
+    records, slots = steps.plant(given, training, seed)
+    steps.prepare(run, records, data or "members and nonmembers")
+    lm = steps.open_model(model, compute)
+    cell = training.cell(matrices, seed)
+    parameters = steps.train(run, cell, lm, records, slots, matrices, training, compute, seed)
+    return Adapter(run.folder, cell, parameters)
+
+
+def audit(
+    model: str,
+    *,
+    adapter: Path | None = None,
+    reference: str | None = None,
+    out: Path | None = None,
+    data: str | None = None,
+    members: str | None = None,
+    nonmembers: str | None = None,
+    columns: Columns = Columns(),
+    measurement: Measurement = Measurement(),
+    compute: Compute = Compute(),
+    seed: int = 13,
+    show_text: bool = False,
+) -> Audit:
+    """Measure what a fine-tuned model remembers of its training text.
+
+    The target is MODEL with --adapter, compared with MODEL alone; or a merged MODEL, compared with --reference.
+    Finished stages are kept: the same command goes on where it was, and is quick when nothing has changed.
+
+    Examples:
+        mnemoscope audit smollm2-135m-instruct-q4 --adapter runs/a
+
+        mnemoscope audit ./base --adapter ./my-peft-adapter --members train.jsonl --nonmembers new.jsonl --out runs/b
+
+        mnemoscope audit ./merged --reference ./base --data phee --out runs/c
+
+    Args:
+        model: Built-in model, local folder, .gguf file or hub id.
+        adapter: PEFT folder, or a run folder of mnemoscope finetune (then its records are the default data).
+        reference: Model that a merged target is compared with.
+        out: Run folder; the adapter's own run folder when not given.
+        data: As in mnemoscope finetune.
+        members: File whose records were trained on (instead of --data).
+        nonmembers: File whose records were not, from the same distribution.
+        seed: One number from which every random draw is derived.
+        show_text: Put the text of records into report.html, which is then private.
+    """
+    if (adapter is None) == (reference is None):
+        raise ConfigError("give either --adapter DIR or, for a merged model, --reference MODEL")
+    names = steps.check(measurement)
+    trained = steps.find_adapter(adapter)
+    records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
+    run = Run(steps.audit_folder(out, trained))
+    steps.prepare(run, records, source)
+    target, base = steps.open_pair(model, trained, reference, compute)
+    cell = trained.cell if trained else target.name
+    audited = [record for record in records if record.role != "excluded"]
+    tokens = steps.tokens(target, base, audited, compute)
+    traces = steps.trace(run, cell, target, base, tokens, compute)
+    scores = steps.attack(run, cell, audited, traces, names)
+    extractions = steps.extract(run, cell, audited, traces, target, base, tokens, measurement)
+    generations = steps.generate(run, cell, audited, traces, target, tokens, measurement, seed)
+    steps.describe(run, cell, target, base, trained, tokens, measurement, compute, seed)
+    steps.estimate(run, audited, traces, scores, extractions, generations, measurement, seed)
+    return report(run.folder, show_text=show_text)
+
+
+def report(run: Path, *, show_text: bool = False) -> Audit:
+    """Write summary.json and report.html of a finished audit again.
+
+    Args:
+        run: Run folder of mnemoscope audit.
+        show_text: Put the text of records into the page, which is then private.
+    """
+    opened = Run(Path(run))
+    cell = steps.report(opened, show_text=show_text)
+    return Audit(opened.folder, cell)
+
+
+def demo(*, out: Path = Path("demo"), seed: int = 13) -> Audit:
+    """The whole instrument on the built-in model and invented notes: fine-tune, audit, report; a few minutes.
+
+    Three notes are planted 16 times among 200, so that the page has something to show.
+
+    Args:
+        out: Run folder.
+        seed: One number from which every random draw is derived.
+    """
+    adapter = finetune(DEFAULT, out=out, data="synthetic:200", training=DEMO, seed=seed)
+    done = audit(DEFAULT, adapter=adapter.run, seed=seed)
+    say(f"report: {done.run / 'report.html'}")
+    return done

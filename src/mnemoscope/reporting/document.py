@@ -1,0 +1,142 @@
+"""One self-contained page: no script, no request, redacted unless text is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from mnemoscope.records import Evidence
+from mnemoscope.reporting import names, tables
+from mnemoscope.reporting.found import ROWS, found
+from mnemoscope.reporting.wording import count, estimate, number, until
+from mnemoscope.traces import Traces
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def available() -> bool:
+    """Whether the extra `report` is installed, which `page` needs."""
+    return all(find_spec(package) is not None for package in ("jinja2", "altair", "vl_convert"))
+
+
+def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, traces: Traces | None = None) -> str:
+    """The report as one HTML file.
+
+    Args:
+        evidence: what was measured.
+        summary: `summary(evidence)`; the page shows its numbers and no others.
+        show_text: put the text of extracted records on the page. Without it no text, id or token is there.
+        traces: the target's; with `show_text` they tell where the prefix of a text ends and how far it matched.
+    """
+    prefix, rows, total = found(evidence, show_text=show_text, traces=traces)
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        s=summary,
+        show_text=show_text,
+        badge=_BADGES.get(summary["verdict"]["validity"], "open"),
+        figures=_figures(evidence, summary),
+        attack=names.main_attack(summary["membership"]) or names.main_attack(evidence.scores),
+        attacks=_described(summary),
+        level=_level(summary),
+        membership=tables.membership(summary),
+        rates=tables.rates(tables.asked(summary, "tpr_at_fpr")),
+        transfers=tables.rates(tables.asked(summary, "transfer")),
+        extraction=tables.extraction(summary),
+        found=rows,
+        found_total=total,
+        found_limit=ROWS,
+        prefix=None if prefix is None else until(prefix),
+        generation=_generation(summary),
+        perplexity=tables.pairs(summary["perplexity"]),
+        controls=tables.singles(summary["controls"]),
+        everything=tables.everything(summary),
+        settings=tables.settings(summary["settings"]),
+    )
+
+
+_BADGES = {"valid": "valid", "doubtful": "doubtful", "not resolvable": "unresolved"}
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("mnemoscope.reporting"),
+        autoescape=True,  # always: the templates' suffix .j2 would not be recognised
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": count, "number": number, "grouped": lambda n: f"{n:,}"}
+    return environment
+
+
+def _described(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, formula in words and source of each attack that is registered."""
+    from mnemoscope.registry import attacks
+
+    known = attacks()
+    return [(name, known[name].summary, known[name].source) for name in names.attacks(summary) if name in known]
+
+
+def _level(summary: Mapping[str, Any]) -> str:
+    levels = sorted({row["level"] for row in tables.everything(summary)})
+    return " or ".join(levels) or "95%"
+
+
+def _generation(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for prefix, measures in summary["generation"].items():
+        correlation = measures.get("correlation", {})
+        rows.append(
+            {
+                "prefix": until(prefix),
+                "shares": tables.pairs(measures),
+                "correlation": [(_MODELS.get(k, k), estimate("correlation", leaf)) for k, leaf in correlation.items()],
+            }
+        )
+    return rows
+
+
+_MODELS = {"perplexity_target": "fine-tuned model", "perplexity_base": "base model"}
+
+
+def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Figure name to safe SVG, for every figure that has something to show."""
+    from altair.utils.schemapi import debug_mode
+    from markupsafe import Markup
+
+    from mnemoscope.reporting import figures
+    from mnemoscope.reporting.svg import to_svg
+
+    attack = names.main_attack(evidence.scores)
+    prefix = names.main_prefix(row.prefix for row in evidence.extractions)
+    wanted: dict[str, Callable[[], Any]] = {}
+    if evidence.curves:
+        wanted |= {"roc": lambda: figures.roc(evidence), "roc_low": lambda: figures.roc_low(evidence)}
+    if attack is not None:
+        wanted["scores"] = lambda: figures.score_histogram(evidence, attack)
+    if evidence.generations:
+        wanted["base"] = lambda: figures.perplexity_scatter(evidence, "base", _spearman(summary, "base"))
+        wanted["target"] = lambda: figures.perplexity_scatter(evidence, "target", _spearman(summary, "target"))
+    if prefix is not None:
+        wanted["runs"] = lambda: figures.matched_runs(evidence, prefix)
+    if any(step.loss is not None for step in evidence.training):
+        wanted["loss"] = lambda: figures.training_loss(evidence)
+    if any(step.heldout_perplexity is not None for step in evidence.training):
+        wanted["heldout"] = lambda: figures.heldout_perplexity(evidence)
+    # the tests hold every figure against the schema; doing so on every page would double its time
+    with debug_mode(False):
+        drawn = {name: Markup(to_svg(chart())) for name, chart in wanted.items()}
+    return dict.fromkeys(_FIGURES, "") | drawn
+
+
+_FIGURES = ("roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
+
+
+def _spearman(summary: Mapping[str, Any], model: str) -> str:
+    prefix = names.main_prefix(summary["generation"])
+    leaf = summary["generation"].get(prefix, {}).get("correlation", {}).get(f"perplexity_{model}")
+    return "" if leaf is None else f"Spearman correlation {estimate('correlation', leaf)}"

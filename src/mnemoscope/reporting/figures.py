@@ -1,0 +1,204 @@
+"""Figures: evidence -> chart, each a pure function. The unit stands on every axis; no mark names a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoscope.records import Evidence, RocCurve, Role
+from mnemoscope.reporting.names import main_attack, main_prefix
+from mnemoscope.reporting.theme import MEMBER, NEUTRAL, NONMEMBER, QUIET, attack_colours, dashes, framed
+from mnemoscope.reporting.wording import count, until
+
+ROLES: Mapping[Role, str] = {"member": "training records", "nonmember": "held-out records"}
+POINTS = 300
+"""A drawn ROC curve keeps this many of its corners on each of two grids; the tables use all of them."""
+
+MARKS = 2000
+"""A scatter draws at most so many records."""
+
+
+def roc(evidence: Evidence) -> alt.LayerChart:
+    """ROC curves of all attacks on linear axes, with the diagonal of guessing."""
+    x = alt.X("fpr:Q", title="false-positive rate (share of held-out records)", scale=alt.Scale(domain=[0, 1]))
+    y = alt.Y("tpr:Q", title="true-positive rate (share of training records)", scale=alt.Scale(domain=[0, 1]))
+    chance = [{"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0, "tpr": 1.0}]
+    return framed(_roc(evidence, x, y, chance, 0.0), "roc", "ROC curves of all attacks, linear axes")
+
+
+def roc_low(evidence: Evidence) -> alt.LayerChart:
+    """The same curves on logarithmic axes, where few false alarms are allowed."""
+    held_out = sum(record.role == "nonmember" for record in evidence.records)
+    floor = float(10.0 ** np.floor(np.log10(1 / max(held_out, 10))))
+    scale = alt.Scale(type="log", domain=[floor, 1])
+    ticks = [float(10.0**k) for k in range(round(np.log10(floor)), 1)]
+    axis = alt.Axis(values=ticks, format="~%")
+    x = alt.X("fpr:Q", title="false-positive rate (log scale)", scale=scale, axis=axis)
+    y = alt.Y("tpr:Q", title="true-positive rate (log scale)", scale=scale, axis=axis)
+    chance = [{"fpr": floor, "tpr": floor}, {"fpr": 1.0, "tpr": 1.0}]
+    return framed(_roc(evidence, x, y, chance, floor), "roc-low", "ROC curves of all attacks, logarithmic axes")
+
+
+def _roc(evidence: Evidence, x: alt.X, y: alt.Y, chance: Sequence[Mapping[str, float]], floor: float) -> alt.LayerChart:
+    first = main_attack(evidence.curves)
+    order = sorted(evidence.curves, key=lambda name: (name != first, name))
+    rows = [row for name in order for row in _corners(name, evidence.curves[name], floor)]
+    colour = alt.Color("attack:N", title=None, sort=order, scale=attack_colours(order))
+    dash = alt.StrokeDash("attack:N", title=None, sort=order, scale=dashes(order))
+    lines: alt.Chart = _chart(rows).mark_line(strokeWidth=1.8, clip=True)
+    guess: alt.Chart = _chart(list(chance)).mark_line(color=NEUTRAL, strokeDash=[2, 3], strokeWidth=1)
+    # a curve is drawn in the order of its corners: sorting by the false-positive rate would zigzag along steps
+    lines = lines.encode(x=x, y=y, color=colour, strokeDash=dash, order="i:Q")
+    return alt.LayerChart(layer=[guess.encode(x=x, y=y), lines])
+
+
+def _corners(name: str, curve: RocCurve, floor: float) -> list[dict[str, Any]]:
+    """Rows of a curve: thinned on a linear and a logarithmic grid, without what a log axis cannot show."""
+    rows = np.arange(len(curve.fpr))
+    if len(rows) > 2 * POINTS:
+        even = np.linspace(0, len(rows) - 1, POINTS)
+        early = np.geomspace(1, len(rows), POINTS) - 1
+        rows = np.unique(np.concatenate((even, early)).round().astype(np.int64))
+    rows = rows[(curve.fpr[rows] >= floor) & (curve.tpr[rows] >= floor)]
+    return [{"attack": name, "i": int(i), "fpr": float(curve.fpr[i]), "tpr": float(curve.tpr[i])} for i in rows]
+
+
+def score_histogram(evidence: Evidence, attack: str) -> alt.Chart:
+    """Densities of an attack's scores by role over shared bins; the subtitle says how many lie beyond the axis."""
+    scores = {role: _scores_of(evidence, attack, role) for role in ROLES}
+    pooled = np.concatenate(list(scores.values()))
+    low, high = np.quantile(pooled, [0.005, 0.995]) if len(pooled) else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1.0, 31)
+    outside = int(((pooled < edges[0]) | (pooled > edges[-1])).sum())
+    chart: alt.Chart = _chart([row for role, x in scores.items() for row in _density(ROLES[role], x, edges)])
+    chart = chart.mark_area(interpolate="step-after", line=True, opacity=0.22).encode(
+        x=alt.X("score:Q", title=f"{attack} score (higher: more likely a training record)", scale=_exact(edges)),
+        y=alt.Y("density:Q", title="density (share of records per unit of score)", stack=None),
+        color=_role_colour("role"),
+    )
+    beyond = f"{count(outside, 'score')} beyond the axis not drawn" if outside else "all scores are drawn"
+    return framed(chart, "scores", f"Distribution of {attack} scores, training against held-out records", beyond)
+
+
+def _exact(edges: NDArray[np.float64]) -> alt.Scale:
+    return alt.Scale(domain=[float(edges[0]), float(edges[-1])], nice=False, zero=False)
+
+
+def _scores_of(evidence: Evidence, attack: str, role: Role) -> NDArray[np.float64]:
+    chosen = np.array([record.role == role for record in evidence.records], dtype=bool)
+    values: NDArray[np.float64] = np.ma.masked_array(evidence.scores[attack])[chosen].compressed()
+    return values
+
+
+def _density(role: str, scores: NDArray[np.float64], edges: NDArray[np.float64]) -> list[dict[str, Any]]:
+    inside, _ = np.histogram(scores, edges)
+    height = inside / max(len(scores), 1) / np.diff(edges)
+    closed = np.append(height, height[-1])  # the last step needs its right end
+    return [{"role": role, "score": float(x), "density": float(y)} for x, y in zip(edges, closed, strict=True)]
+
+
+def perplexity_scatter(evidence: Evidence, model: Literal["base", "target"], subtitle: str = "") -> alt.Chart:
+    """Share of the suffix that came back against the record's perplexity in one model."""
+    named = {"base": "base model", "target": "fine-tuned model"}[model]
+    role_of = {record.id: record.role for record in evidence.records}
+    prefix = main_prefix(generation.prefix for generation in evidence.generations)
+    rows = []
+    for g in evidence.generations:
+        perplexity = float(g.perplexity_base if model == "base" else g.perplexity_target)
+        role = ROLES.get(role_of.get(g.id, "excluded"))
+        if g.prefix == prefix and role and np.isfinite(perplexity) and perplexity > 0:
+            rows.append({"perplexity": perplexity, "share": float(g.ngram_share), "role": role})
+    chart: alt.Chart = _chart(_spread(rows)).mark_point(filled=True, size=24, opacity=0.7, aria=False)
+    chart = chart.encode(
+        x=alt.X(
+            "perplexity:Q",
+            title=f"perplexity of the record in the {named} (log scale)",
+            scale=alt.Scale(type="log", nice=False, padding=8),
+            axis=alt.Axis(format="~s", tickCount=5),
+        ),
+        y=alt.Y("share:Q", title="n-gram share (longest common run / suffix)", scale=alt.Scale(domain=[0, 1])),
+        color=_role_colour("role"),
+        shape=alt.Shape("role:N", title=None, sort=list(ROLES.values()), scale=_shapes()),
+    )
+    subtitle += f"; {MARKS:,} of {len(rows):,} records drawn" if len(rows) > MARKS else ""
+    return framed(chart, f"perplexity-{model}", f"N-gram share against perplexity in the {named}", subtitle)
+
+
+def _spread(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most MARKS rows, evenly over their order."""
+    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, MARKS).round().astype(int))] if rows else []
+
+
+def _shapes() -> alt.Scale:
+    return alt.Scale(domain=list(ROLES.values()), range=["circle", "triangle-up"])
+
+
+def matched_runs(evidence: Evidence, prefix: str) -> alt.Chart:
+    """How many records give back at least so many tokens after the cut."""
+    role_of = {record.id: record.role for record in evidence.records}
+    series: dict[str, list[int]] = {"training records": [], "held-out records": [], "base model, training": []}
+    for row in evidence.extractions:
+        role = role_of.get(row.id, "excluded")
+        if row.prefix != prefix or role not in ROLES or (row.model == "reference" and role != "member"):
+            continue
+        series["base model, training" if row.model == "reference" else ROLES[role]].append(row.matched_tokens)
+    rows = [point for name, runs in series.items() for point in _at_least(name, runs)]
+    chart: alt.Chart = _chart(rows).mark_line(interpolate="step-before", strokeWidth=1.8)
+    colours = alt.Scale(domain=list(series), range=[MEMBER, NONMEMBER, QUIET])
+    chart = chart.encode(
+        x=alt.X("tokens:Q", title=f"tokens given back after the {until(prefix)}", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y(
+            "share:Q",
+            title="share of records, at least so many (log scale)",
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(format="~%", values=[1.0, 0.1, 0.01, 0.001, 0.0001]),
+        ),
+        color=alt.Color("who:N", title=None, sort=list(series), scale=colours),
+    )
+    return framed(chart, "runs", "Records that give back at least so many tokens by greedy decoding")
+
+
+def _at_least(name: str, runs: Sequence[int]) -> list[dict[str, Any]]:
+    longest = max(runs, default=-1)
+    tally = np.bincount(np.array(runs, dtype=np.int64), minlength=1) if runs else np.zeros(1, dtype=np.int64)
+    share = tally[::-1].cumsum()[::-1] / max(len(runs), 1)
+    return [{"who": name, "tokens": k, "share": float(share[k])} for k in range(longest + 1)]
+
+
+def training_loss(evidence: Evidence) -> alt.Chart:
+    """Loss of each optimizer step."""
+    rows = [{"step": t.step, "y": float(t.loss)} for t in evidence.training if t.loss is not None]
+    return framed(_curve(rows, "loss (nats a token)", MEMBER), "training-loss", "Training loss at each step")
+
+
+def heldout_perplexity(evidence: Evidence) -> alt.Chart:
+    """Perplexity of held-out records during training."""
+    measured = [(t.step, t.heldout_perplexity) for t in evidence.training if t.heldout_perplexity is not None]
+    rows = [{"step": step, "y": float(perplexity)} for step, perplexity in measured]
+    chart = _curve(rows, "perplexity of held-out records", NONMEMBER)
+    return framed(chart, "training-perplexity", "Held-out perplexity during training")
+
+
+def _curve(rows: Sequence[Mapping[str, float]], unit: str, colour: str) -> alt.Chart:
+    finite = [row for row in rows if np.isfinite(row["y"])]
+    # few evaluations would vanish as a line: a single one has no line at all
+    point = alt.OverlayMarkDef(filled=True, size=30, color=colour) if len(finite) <= 40 else False
+    chart: alt.Chart = _chart(finite).mark_line(color=colour, strokeWidth=1.6, point=point)
+    encoded: alt.Chart = chart.encode(
+        x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("y:Q", title=unit, scale=alt.Scale(zero=False)),
+    )
+    return encoded
+
+
+def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair's own omission
+
+
+def _role_colour(field: str) -> alt.Color:
+    scale = alt.Scale(domain=list(ROLES.values()), range=[MEMBER, NONMEMBER])
+    return alt.Color(f"{field}:N", title=None, sort=list(ROLES.values()), scale=scale)

@@ -1,0 +1,72 @@
+"""The dotted names of estimates: how they split, nest, and which unit their value has."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mnemoscope.records import Estimate
+
+PAPER_ATTACK = "lr_ratio"
+"""The attack of the headline. It is fixed beforehand: the best of several would look better than any of them is."""
+PAPER_PREFIX = "0.5"
+
+_SHARES = {"tpr_at_fpr", "transfer", "verbatim", "spans", "planted", "ngram_share"}
+# a part may itself hold a dot: the number in "tpr_at_fpr.0.1", the fraction in "extraction.0.5.planted"
+_PART = re.compile(r"\d+\.\d+t?|[^.]+")
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """The keys that a dotted name is made of.
+
+    >>> parts("membership.lr_ratio.tpr_at_fpr.0.01")
+    ('membership', 'lr_ratio', 'tpr_at_fpr', '0.01')
+    """
+    return tuple(_PART.findall(name))
+
+
+def nested(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Dotted names and values as nested dictionaries, in the order given."""
+    tree: dict[str, Any] = {}
+    for name, value in leaves:
+        *path, last = parts(name)
+        node = tree
+        for key in path:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return tree
+
+
+def is_share(name: str) -> bool:
+    """Whether the value is a share of something, to be shown in percent."""
+    return not _SHARES.isdisjoint(parts(name))
+
+
+def by_name(estimates: Iterable[Estimate]) -> dict[str, Estimate]:
+    """Estimates by their dotted name; a bound or value that is not finite counts as missing."""
+    return {e.name: replace(e, value=_finite(e.value), low=_finite(e.low), high=_finite(e.high)) for e in estimates}
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or not math.isfinite(number) else float(number)
+
+
+def attacks(tree: Mapping[str, Any]) -> list[str]:
+    """Attacks of a nested tree: the paper's first, then in the order given."""
+    names = list(tree.get("membership", {}))
+    return sorted(names, key=lambda name: name != PAPER_ATTACK)
+
+
+def main_attack(names: Iterable[str]) -> str | None:
+    """The attack of the headline: the paper's, else the first by alphabet; never chosen by its result."""
+    known = sorted(names)
+    return PAPER_ATTACK if PAPER_ATTACK in known else next(iter(known), None)
+
+
+def main_prefix(prefixes: Iterable[str]) -> str | None:
+    """The prefix of the headline: the paper's first half, else the first by alphabet."""
+    known = sorted(set(prefixes))
+    return PAPER_PREFIX if PAPER_PREFIX in known else next(iter(known), None)

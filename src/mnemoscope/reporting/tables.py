@@ -1,0 +1,131 @@
+"""Rows of the page's tables: numbers already in words, so that the templates only place them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mnemoscope.reporting import names
+from mnemoscope.reporting.digest import leaves
+from mnemoscope.reporting.wording import NONE, estimate, interval, number, percent, rate, until, value
+
+Row = dict[str, Any]
+
+
+def membership(summary: Mapping[str, Any]) -> list[Row]:
+    """One row an attack: AUC, Hanley-McNeil, and the rates at each false-positive rate."""
+    tree = summary["membership"]
+    rates = asked(summary, "tpr_at_fpr")
+    transfers = asked(summary, "transfer")
+    return [
+        {
+            "attack": name,
+            "auc": shown("auc", tree[name].get("auc")),
+            "hanley_mcneil": shown("auc", tree[name].get("auc_hanley_mcneil")),
+            "rates": [shown("tpr_at_fpr", tree[name].get("tpr_at_fpr", {}).get(r)) for r in rates],
+            "transfers": [shown("transfer", tree[name].get("transfer", {}).get(r)) for r in transfers],
+        }
+        for name in names.attacks(summary)
+    ]
+
+
+def asked(summary: Mapping[str, Any], statistic: str) -> list[str]:
+    """The false-positive rates that any attack has, largest first."""
+    found = {key for attack in summary["membership"].values() for key in attack.get(statistic, {})}
+    return sorted(found, key=float, reverse=True)
+
+
+def rates(keys: Iterable[str]) -> list[str]:
+    """False-positive rates for a table head."""
+    return [rate(float(key)) for key in keys]
+
+
+def shown(name: str, leaf: Mapping[str, Any] | None) -> Row:
+    """Value, interval, the rate that was reached and, where a number is missing, the reason."""
+    if leaf is None:
+        return {"value": NONE, "interval": "", "note": "", "achieved": "", "threshold": ""}
+    missing = leaf["value"] is None
+    reached, limit = leaf.get("achieved_fpr"), leaf.get("threshold")
+    return {
+        "value": "not resolved" if missing else value(name, leaf),
+        "interval": interval(name, leaf),
+        "note": leaf.get("reason", "").removeprefix("not resolved: "),
+        "achieved": "" if reached is None else percent(reached),
+        "threshold": "" if limit is None else number(limit),
+    }
+
+
+def extraction(summary: Mapping[str, Any]) -> list[Row]:
+    """One row a prefix and measure: members, held-out, and both for the base model."""
+    return [
+        {
+            "prefix": until(prefix),
+            "measure": _MEASURES.get(measure, measure.replace("_", " ")),
+            "cells": [shown(measure, whose.get(who)) for who in _WHO],
+        }
+        for prefix, measures in summary["extraction"].items()
+        for measure, node in measures.items()
+        for whose in [{"members": node} if "value" in node else node]
+    ]
+
+
+_WHO = ("members", "nonmembers", "reference_members", "reference_nonmembers")
+_MEASURES = {
+    "verbatim": "whole rest comes back word for word (share of records)",
+    "spans": "sensitive values given back (share of values)",
+    "matched_tokens": "tokens given back before the first miss (mean)",
+    "planted": "planted records given back (share)",
+}
+
+
+def pairs(tree: Mapping[str, Any], measure: str = "") -> list[Row]:
+    """Two roles side by side: rows of a node whose leaves are members and nonmembers."""
+    rows = []
+    for name, node in tree.items():
+        if isinstance(node, Mapping) and "members" in node:
+            cells = [shown(measure or name, node.get(who)) for who in ("members", "nonmembers")]
+            rows.append({"name": name.replace("_", " "), "cells": cells})
+    return rows
+
+
+def singles(tree: Mapping[str, Any], path: str = "") -> list[Row]:
+    """Every estimate below a node, by dotted name."""
+    return [
+        {
+            "name": name,
+            "text": estimate(name, leaf) if leaf["value"] is not None else "not resolved",
+            "level": percent(leaf["level"]),
+            "method": leaf["method"],
+            "note": leaf.get("reason", ""),
+            "counts": leaf["counts"],
+        }
+        for name, leaf in leaves(tree, path)
+    ]
+
+
+def everything(summary: Mapping[str, Any]) -> list[Row]:
+    """All estimates of the summary."""
+    skipped = ("verdict", "counts", "data", "settings")
+    return singles({key: node for key, node in summary.items() if key not in skipped})
+
+
+def settings(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Nested settings as dotted names and texts."""
+    rows: list[tuple[str, str]] = []
+    for key, node in tree.items():
+        name = f"{path}.{key}" if path else key
+        if isinstance(node, Mapping):
+            rows += settings(node, name)
+        else:
+            rows.append((name, _text(node)))
+    return rows
+
+
+def _text(node: Any) -> str:
+    if node is None:
+        return NONE
+    if isinstance(node, bool):
+        return "yes" if node else "no"
+    if isinstance(node, list):
+        return ", ".join(_text(item) for item in node) or NONE
+    return f"{node:g}" if isinstance(node, float) else str(node)

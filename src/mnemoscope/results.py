@@ -1,0 +1,89 @@
+"""What the verbs give back: views of a run folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnemoscope import steps
+from mnemoscope.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A fine-tuned adapter."""
+
+    run: Path
+    """The run folder."""
+    cell: str
+    """Its cell, such as vo-r8-x1-s13."""
+    trainable_parameters: int
+
+    @property
+    def path(self) -> Path:
+        """The PEFT folder: PeftModel.from_pretrained loads it."""
+        return self.run / "cells" / self.cell / "adapter"
+
+    @cached_property
+    def training(self) -> pd.DataFrame:
+        """Step, epoch, loss, learning rate, held-out perplexity."""
+        return _frame(self.run / "cells" / self.cell / "training.parquet")
+
+    def __rich__(self) -> RenderableType:
+        return f"adapter  {self.path}\nnext     mnemoscope audit MODEL --adapter {self.run}"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A finished audit."""
+
+    run: Path
+    cell: str
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: the verdict, then every estimate."""
+        value: dict[str, Any] = json.loads((self.run / "summary.json").read_text(encoding="utf-8"))
+        return value
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """One row an estimate: name, value, low, high, level, method, counts."""
+        return _frame(self.run / "estimates.parquet")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row a record, one column an attack; higher = more likely a member; null = not scored, with a reason."""
+        return _frame(self.run / "cells" / self.cell / "scores.parquet")
+
+    @cached_property
+    def extractions(self) -> pd.DataFrame:
+        """One row a record, prefix and model: what greedy decoding gives back."""
+        return _frame(self.run / "cells" / self.cell / "extractions.parquet")
+
+    @cached_property
+    def generations(self) -> pd.DataFrame:
+        """One row a generated continuation; private text."""
+        return _frame(self.run / "cells" / self.cell / "generations.parquet")
+
+    def save_report(self, path: str | Path, *, show_text: bool = False) -> Path:
+        """Write the page to `path`; redacted unless `show_text`."""
+        text = steps.page(Run(self.run), self.summary, show_text=show_text)
+        Path(path).write_text(text, encoding="utf-8")
+        return Path(path)
+
+    def __rich__(self) -> RenderableType:
+        return steps.terminal(Run(self.run), self.summary)
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)

@@ -1,0 +1,14 @@
+from .association import correlation as correlation
+from .averages import mean as mean
+from .averages import perplexity as perplexity
+from .averages import proportion as proportion
+from .estimates import Estimator as Estimator
+from .intervals import clopper_pearson as clopper_pearson
+from .ranking import auc as auc
+from .ranking import auc_hanley_mcneil as auc_hanley_mcneil
+from .ranking import hanley_mcneil_se as hanley_mcneil_se
+from .ranking import roc_curve as roc_curve
+from .rates import tpr_at_fpr as tpr_at_fpr
+from .rates import transfer as transfer
+from .sample import Sample as Sample
+from .validity import verdict as verdict

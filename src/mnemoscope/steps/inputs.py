@@ -1,0 +1,218 @@
+"""What a verb is given: records, an adapter, a pair of models. Checked here, before any time is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mnemoscope.data as texts
+from mnemoscope import extraction, models, provenance, registry
+from mnemoscope.errors import ConfigError, DataError, ModelError, RunError
+from mnemoscope.store import Run, key_of
+from mnemoscope.tables import read_rows, write_rows
+
+if TYPE_CHECKING:
+    from mnemoscope.config import Columns, Compute, Measurement, Training
+    from mnemoscope.models import LanguageModel, Tokens
+
+from mnemoscope.records import Record
+
+RECORDS = "records.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An adapter on disk."""
+
+    folder: Path
+    cell: str
+    facts: Mapping[str, Any]
+    run: Path | None
+    """The run folder it was trained in; None for an adapter from elsewhere."""
+
+
+def read(
+    data: str | None, members: str | None, nonmembers: str | None, columns: Columns, seed: int
+) -> tuple[Record, ...]:
+    """The records the user named."""
+    wanted = texts.Columns(
+        text=columns.text_column, id=columns.id_column, group=columns.group_column, split=columns.split_column
+    )
+    return texts.read(data, members=members, nonmembers=nonmembers, columns=wanted, seed=seed)
+
+
+def plant(records: Sequence[Record], training: Training, seed: int) -> tuple[tuple[Record, ...], tuple[int, ...]]:
+    """The records with the planted ones marked, and the row that stands in each training slot."""
+    planting = texts.plant(records, copies=training.copies, planted=training.planted, seed=seed)
+    return planting.records, planting.slots
+
+
+def prepare(run: Run, records: Sequence[Record], source: str) -> None:
+    """Write records.parquet, and what was read into the manifest.
+
+    Raises:
+        RunError: the folder holds an adapter that was trained on other records.
+    """
+    report = texts.describe(records, source)
+    inputs = {"sha256": report.sha256, "copies": key_of([record.copies for record in records])}
+    if run.holds("train/") and run.holds("records") and not run.fresh("records", inputs):
+        raise RunError(f"{run.folder.name} holds an adapter that was trained on other records: give a new --out")
+
+    def write() -> None:
+        with run.writing(RECORDS) as path:
+            write_rows(path, Record, records)
+
+    run.stage("records", inputs, [RECORDS], write)
+    run.note(data=asdict(report))
+
+
+def find_adapter(adapter: Path | None) -> Trained | None:
+    """The adapter at `adapter`: a PEFT folder, or a run folder with one cell.
+
+    Raises:
+        ModelError: there is none, or there are several.
+    """
+    if adapter is None:
+        return None
+    folder = Path(adapter)
+    if (folder / "manifest.json").is_file():
+        folder = _only_cell(folder)
+    facts = models.adapter_facts(folder)
+    # resolved, so that "." and links show where the adapter really lies
+    place = folder.resolve()
+    inside = place.parent.parent.name == "cells" and (place.parents[2] / RECORDS).is_file()
+    cell = place.parent.name if inside else place.name
+    return Trained(folder, cell, facts, place.parents[2] if inside else None)
+
+
+def _only_cell(run: Path) -> Path:
+    found = sorted((run / "cells").glob("*/adapter/adapter_config.json"))
+    if not found:
+        raise ModelError(f"{run.name} has no finished adapter: run mnemoscope finetune first")
+    if len(found) > 1:
+        cells = ", ".join(path.parent.parent.name for path in found)
+        raise ModelError(f"{run.name} has several adapters ({cells}): give one, as in {run.name}/cells/CELL/adapter")
+    return found[0].parent
+
+
+def audit_folder(out: Path | None, trained: Trained | None) -> Path:
+    """Where an audit goes.
+
+    Raises:
+        ConfigError: it was not said, and the adapter lies in no run folder.
+    """
+    if out is not None:
+        return Path(out)
+    if trained is None or trained.run is None:
+        raise ConfigError("give --out DIR: the adapter lies in no run folder of mnemoscope")
+    return trained.run
+
+
+def audited_records(
+    trained: Trained | None,
+    data: str | None,
+    members: str | None,
+    nonmembers: str | None,
+    columns: Columns,
+    seed: int,
+) -> tuple[tuple[Record, ...], str]:
+    """The records to audit and the name of their source; those of the adapter's run when none were given.
+
+    Raises:
+        DataError: the data contradicts what the adapter's run says it was trained on.
+    """
+    given = data is not None or members is not None or nonmembers is not None
+    if trained is None or trained.run is None:
+        return read(data, members, nonmembers, columns, seed), data or "members and nonmembers"
+    trained_on = tuple(read_rows(trained.run / RECORDS, Record))
+    source = str(Run(trained.run).manifest.get("data", {}).get("source", "the adapter's run"))
+    if not given:
+        return trained_on, source
+    records = texts.reconcile(read(data, members, nonmembers, columns, seed), trained_on)
+    return records, data or "members and nonmembers"
+
+
+def check(measurement: Measurement) -> tuple[str, ...]:
+    """Names of the attacks to run; all other words of the measurement are checked too.
+
+    Raises:
+        ConfigError: an attack, a prefix or a number is not known.
+    """
+    for prefix in measurement.prefixes:
+        extraction.parse_prefix(prefix)
+    if not measurement.prefixes:
+        raise ConfigError("--prefixes is empty: give a fraction such as 0.5 or a token count such as 25t")
+    if measurement.generations != "all" and not measurement.generations.isdigit():
+        raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
+    return tuple(registry.find(name).name for name in measurement.attacks) or tuple(registry.attacks())
+
+
+def matrices(training: Training) -> tuple[str, ...]:
+    """Roles of the matrices to adapt.
+
+    Raises:
+        ConfigError: one is not known.
+    """
+    return models.parse_matrices(training.matrices)
+
+
+def open_model(model: str, compute: Compute) -> LanguageModel:
+    """The model to fine-tune.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    return models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+
+
+def open_pair(
+    model: str, trained: Trained | None, reference: str | None, compute: Compute
+) -> tuple[LanguageModel, LanguageModel | None]:
+    """The target, and the reference where it is another model than the target without its adapter.
+
+    Raises:
+        ModelError: the adapter does not belong to the model.
+    """
+    start = compute.start_token or (trained.facts.get("start_token") if trained else None)
+    target = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=start)
+    if trained is not None:
+        models.attach(target, trained.folder)
+    base = None
+    if reference is not None:
+        # the same dtype, or the difference of the two would hold rounding
+        dtype = str(target.dtype).removeprefix("torch.")
+        base = models.open_model(reference, dtype=dtype, device=compute.device, start_token=target.start_token)
+    return target, base
+
+
+def tokens(target: LanguageModel, base: LanguageModel | None, records: Sequence[Record], compute: Compute) -> Tokens:
+    """The records as tokens.
+
+    Raises:
+        ModelError: the reference cuts them differently, so that its probabilities cannot be compared.
+    """
+    found = models.tokenize(target, records, max_tokens=compute.max_tokens)
+    if base is not None and not _same(found.ids, models.tokenize(base, records, max_tokens=compute.max_tokens).ids):
+        raise ModelError(f"{base.name} and {target.name} have different tokenizers: give the model that was fine-tuned")
+    empty = sum(len(ids) == 0 for ids in found.ids)
+    if empty:
+        raise DataError(f"{empty} records have no token at all: remove them")
+    return found
+
+
+def _same(a: Iterable[Any], b: Iterable[Any]) -> bool:
+    return all(x.tolist() == y.tolist() for x, y in zip(a, b, strict=True))
+
+
+def identity(lm: LanguageModel, compute: Compute) -> dict[str, Any]:
+    """What every number of a model depends on."""
+    return {
+        "weights": lm.weights_sha256,
+        "dtype": str(lm.dtype),
+        "device": lm.device.type,
+        "start_token": lm.start_token,
+        "max_tokens": compute.max_tokens,
+        "versions": provenance.versions(),
+    }

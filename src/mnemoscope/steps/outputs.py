@@ -1,0 +1,124 @@
+"""From a finished run folder to what people read: manifest facts, summary.json, report.html."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mnemoscope import provenance, reporting, stats
+from mnemoscope.errors import RunError
+from mnemoscope.progress import say
+from mnemoscope.records import DataReport, Estimate, Evidence, Extraction, Generation, Record, TrainingStep
+from mnemoscope.steps.inputs import RECORDS
+from mnemoscope.steps.measuring import ESTIMATES
+from mnemoscope.tables import read_rows, read_scores, read_traces
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mnemoscope.config import Compute, Measurement
+    from mnemoscope.models import LanguageModel, Tokens
+    from mnemoscope.steps.inputs import Trained
+    from mnemoscope.store import Run
+
+PAGE, SUMMARY = "report.html", "summary.json"
+
+
+def describe(
+    run: Run,
+    cell: str,
+    target: LanguageModel,
+    base: LanguageModel | None,
+    trained: Trained | None,
+    tokens: Tokens,
+    measurement: Measurement,
+    compute: Compute,
+    seed: int,
+) -> None:
+    """Write into the manifest what was audited, how, and with what."""
+    config = {**run.manifest.get("config", {}), "measurement": measurement.model_dump(mode="json")}
+    run.note(
+        cell=cell,
+        model=target.facts(),
+        reference=base.facts() if base else {"name": f"{target.name}, adapter off"},
+        adapter=_adapter(trained),
+        config={**config, "compute": compute.model_dump(mode="json")},
+        seed=seed,
+        versions=provenance.versions(),
+        commit=provenance.commit(),
+        device=target.device.type,
+        findings=_findings(run, trained, tokens, compute),
+    )
+    run.timings["machine"] = provenance.machine()
+
+
+def _adapter(trained: Trained | None) -> dict[str, Any]:
+    if trained is None:
+        return {}
+    facts = trained.facts
+    kept = ("matrices", "rank", "alpha", "targets", "copies", "trainable_parameters", "base_weights_sha256")
+    known = {name: facts[name] for name in kept if facts.get(name) is not None}
+    return {"name": trained.cell, "verified": "base_weights_sha256" in facts, **known}
+
+
+def _findings(run: Run, trained: Trained | None, tokens: Tokens, compute: Compute) -> list[str]:
+    found = list(run.manifest.get("data", {}).get("findings", ()))
+    if tokens.truncated:
+        found.append(f"{tokens.truncated} records are longer than {compute.max_tokens} tokens and lost their end.")
+    if trained is not None and "base_weights_sha256" not in trained.facts:
+        found.append("The adapter does not say which weights it was trained on, so that could not be checked.")
+    return found
+
+
+def evidence(run: Run) -> Evidence:
+    """Everything a report is made of, from the files of a finished audit.
+
+    Raises:
+        RunError: the audit is not finished.
+    """
+    cell = run.manifest.get("cell")
+    if cell is None or not run.path(ESTIMATES).is_file():
+        raise RunError(f"{run.folder.name} holds no finished audit: run mnemoscope audit first")
+    records = [row for row in read_rows(run.path(RECORDS), Record) if row.role != "excluded"]
+    scores = read_scores(run.path(f"cells/{cell}/scores.parquet"))
+    log = run.path(f"cells/{cell}/training.parquet")
+    return Evidence(
+        records=records,
+        data=DataReport(**{**run.manifest["data"], "findings": tuple(run.manifest["data"]["findings"])}),
+        scores=scores,
+        curves={name: stats.roc_curve(stats.Sample.of(values, records)) for name, values in scores.items()},
+        extractions=read_rows(run.path(f"cells/{cell}/extractions.parquet"), Extraction),
+        generations=read_rows(run.path(f"cells/{cell}/generations.parquet"), Generation),
+        estimates=read_rows(run.path(ESTIMATES), Estimate),
+        training=read_rows(log, TrainingStep) if log.is_file() else [],
+        manifest={name: value for name, value in run.manifest.items() if name != "stages"},
+        timings=run.timings,
+    )
+
+
+def page(run: Run, summary: dict[str, Any], *, show_text: bool) -> str:
+    """The report as one HTML file; private where it shows text."""
+    traces = read_traces(run.path(f"cells/{run.manifest['cell']}/traces.parquet")) if show_text else None
+    return reporting.page(evidence(run), summary, show_text=show_text, traces=traces)
+
+
+def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
+    """The same verdict in a few lines."""
+    return reporting.terminal(summary, run.timings)
+
+
+def report(run: Run, *, show_text: bool) -> str:
+    """Write summary.json and, where the report extra is installed, report.html; returns the cell."""
+    found = evidence(run)
+    summary = reporting.summary(found)
+    inputs = {"estimates": run.key("estimates"), "manifest": dict(found.manifest), "show_text": show_text}
+    pages = [PAGE] if reporting.available() else []
+
+    def work() -> None:
+        run.write_json(SUMMARY, summary)
+        if pages:
+            run.write_text(PAGE, page(run, summary, show_text=show_text))
+
+    run.stage("report", inputs, [SUMMARY, *pages], work)
+    if not pages:
+        say("report.html is not written: its libraries are missing. Run  pip install 'mnemoscope[report]'")
+    return str(run.manifest["cell"])

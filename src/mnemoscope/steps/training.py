@@ -1,0 +1,96 @@
+"""The step from records to an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mnemoscope import models
+from mnemoscope.errors import RunError
+from mnemoscope.progress import bar, say
+from mnemoscope.records import Record, TrainingStep
+from mnemoscope.seeds import derive, generator
+from mnemoscope.steps.inputs import identity
+from mnemoscope.tables import write_rows
+
+if TYPE_CHECKING:
+    from mnemoscope.config import Compute, Training
+    from mnemoscope.models import LanguageModel
+    from mnemoscope.store import Run
+
+
+def train(
+    run: Run,
+    cell: str,
+    lm: LanguageModel,
+    records: Sequence[Record],
+    slots: Sequence[int],
+    matrices: tuple[str, ...],
+    training: Training,
+    compute: Compute,
+    seed: int,
+) -> int:
+    """Train the cell's adapter and return its number of trainable parameters.
+
+    Raises:
+        RunError: the folder holds this cell trained with other settings.
+    """
+    name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
+    tokens = models.tokenize(lm, records, max_tokens=compute.max_tokens)
+    recipe = _recipe(training, len(slots), seed)
+    parameters = models.add_lora(
+        lm, matrices=matrices, rank=training.rank, alpha=training.alpha, dropout=training.dropout,
+        seed=derive(seed, "lora"),
+    )  # fmt: skip
+    inputs = {
+        "records": run.key("records"), "slots": list(slots), "training": training.model_dump(mode="json"),
+        "seed": seed, "matrices": list(matrices), **identity(lm, compute),
+    }  # fmt: skip
+    if run.holds(name) and not run.fresh(name, inputs):
+        raise RunError(f"{run.folder.name} holds {cell} trained with other settings: give a new --out")
+    run.note(config={**run.manifest.get("config", {}), "training": inputs["training"]}, seed=seed)
+    say(f"{cell}: {parameters:,} trainable parameters, {len(slots):,} records, {_plan(recipe, len(slots))}")
+
+    def work() -> None:
+        planned = tokens.take(slots)
+        heldout = tokens.take(_heldout(records, training.heldout, seed))
+        facts = {
+            "matrices": list(matrices),
+            "copies": training.copies,
+            "seed": seed,
+            "trainable_parameters": parameters,
+        }
+        total = round((planned.total + len(planned)) * recipe.epochs)
+        checkpoints = run.path(f"cells/{cell}/.checkpoints-{derive(0, str(inputs)):x}")
+        with bar("fine-tune", total, "tokens") as tick, run.writing(folder) as out, run.writing(log) as rows:
+            steps = models.finetune(lm, planned, heldout, recipe, work=checkpoints, out=out, facts=facts, tick=tick)
+            write_rows(rows, TrainingStep, steps)
+
+    ran = run.stage(name, inputs, [folder, log], work, units=round(tokens.take(slots).total * training.epochs))
+    if not ran:
+        say(f"{cell}: already trained, kept")
+    return parameters
+
+
+def _recipe(training: Training, n_records: int, seed: int) -> models.Recipe:
+    steps = models.total_steps(n_records, training.batch_size, training.epochs)
+    return models.Recipe(
+        learning_rate=training.learning_rate,
+        batch_size=training.batch_size,
+        micro_batches=models.micro_batches(n_records, training.batch_size, training.micro_batches),
+        epochs=training.epochs,
+        warmup_steps=models.warmup(steps, training.warmup_steps),
+        save_steps=training.save_steps,
+        seed=derive(seed, "training"),
+    )
+
+
+def _plan(recipe: models.Recipe, n_records: int) -> str:
+    steps = models.total_steps(n_records, recipe.batch_size, recipe.epochs)
+    return f"{steps} steps of {recipe.batch_size}, {recipe.warmup_steps} of them warm-up"
+
+
+def _heldout(records: Sequence[Record], n: int, seed: int) -> list[int]:
+    rows = [i for i, record in enumerate(records) if record.part == "calibration"]
+    drawn = generator(seed, "heldout").permutation(len(rows))[:n]
+    return sorted(rows[i] for i in drawn)

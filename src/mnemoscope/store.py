@@ -1,0 +1,158 @@
+"""A run folder: files that appear whole or not at all, and a manifest that says which inputs made them.
+
+A stage is a name, a key (the hash of all its inputs) and the files it wrote. It is skipped when the manifest knows
+the key and every file still has the hash it was written with: that is the whole of "resume".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mnemoscope.errors import RunError
+
+SCHEMA_VERSION = "1"
+MANIFEST, TIMINGS = "manifest.json", "timings.json"
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def key_of(value: Any) -> str:
+    """SHA-256 of a JSON-ready value."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+class Run:
+    """A run folder that belongs to this process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the folder, readable by its owner alone.
+
+        Raises:
+            RunError: the folder holds something else, or a run of another schema.
+        """
+        self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"--out {folder.name} is a file: give a folder")
+        if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+            raise RunError(f"--out {folder.name} is not empty and holds no run of mnemoscope: give a new folder")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.manifest = _read_json(folder / MANIFEST) or {"schema_version": SCHEMA_VERSION, "stages": {}}
+        self.timings = _read_json(folder / TIMINGS) or {"stages": {}}
+        if self.manifest.get("schema_version") != SCHEMA_VERSION:
+            raise RunError(f"{folder.name} was written by another version of mnemoscope: give a new folder")
+
+    def path(self, name: str) -> Path:
+        """Where the file `name` of this run lies."""
+        return self.folder / name
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the manifest."""
+        self.manifest.update(facts)
+        self.write_json(MANIFEST, self.manifest)
+
+    def stage(
+        self, name: str, inputs: Mapping[str, Any], files: Iterable[str], make: Callable[[], Any], *, units: int = 0
+    ) -> bool:
+        """Run `make`, which writes `files`, unless an earlier run with equal inputs did. True where it ran.
+
+        Args:
+            name: the stage, as the manifest calls it.
+            inputs: all that the files depend on, JSON-ready.
+            files: what is written; a folder stands for all it holds.
+            make: writes the files.
+            units: tokens or records, for the rate in timings.json.
+        """
+        names, key = list(files), key_of(inputs)
+        known = self.manifest["stages"].get(name)
+        if known and known["key"] == key and self._hashes(names) == known["files"]:
+            return False
+        self.manifest["stages"].pop(name, None)
+        start = time.perf_counter()
+        make()
+        seconds = time.perf_counter() - start
+        self.manifest["stages"][name] = {"key": key, "files": self._hashes(names)}
+        self.write_json(MANIFEST, self.manifest)
+        rate = {"per_second": round(units / seconds, 1), "units": units} if units else {}
+        self.timings["stages"][name] = {
+            "seconds": round(seconds, 3),
+            "finished": time.strftime("%FT%TZ", time.gmtime()),
+            **rate,
+        }
+        self.write_json(TIMINGS, self.timings)
+        return True
+
+    def holds(self, prefix: str) -> bool:
+        """Whether a finished stage's name starts with `prefix`."""
+        return any(name.startswith(prefix) for name in self.manifest["stages"])
+
+    def fresh(self, name: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the stage was made from these inputs."""
+        known = self.manifest["stages"].get(name)
+        return bool(known) and known["key"] == key_of(inputs)
+
+    def key(self, name: str) -> str:
+        """The key of a finished stage, as an input of the next."""
+        return str(self.manifest["stages"][name]["key"])
+
+    def _hashes(self, names: Iterable[str]) -> dict[str, str]:
+        found = {}
+        for name in names:
+            path = self.path(name)
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                    found[file.relative_to(self.folder).as_posix()] = digest
+        return found
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A path to write to; what stands there afterwards becomes the file or folder `name`, all at once."""
+        goal = self.path(name)
+        goal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        half = Path(tempfile.mkdtemp(prefix=f".{goal.name}-", dir=goal.parent))
+        try:
+            yield half / goal.name
+            _own(half / goal.name)
+            if goal.is_dir():
+                shutil.rmtree(goal)
+            (half / goal.name).replace(goal)
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        with self.writing(name) as path:
+            path.write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file with sorted keys."""
+        self.write_text(name, canonical(value))
+
+
+def _own(path: Path) -> None:
+    """Private text lies in these files: the owner alone may read them."""
+    for part in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        part.chmod(0o700 if part.is_dir() else 0o600)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise RunError(
+            f"{path.parent.name}/{path.name} cannot be read as JSON: delete it, or give a new folder"
+        ) from None
+    return value

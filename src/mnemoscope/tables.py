@@ -1,0 +1,118 @@
+"""Rows and columns <-> parquet, for the run folder."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mnemoscope.records import Record, Scores
+from mnemoscope.traces import Traces
+
+Row = TypeVar("Row")
+SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def write_rows(path: Path, kind: type[Row], rows: Sequence[Row]) -> None:
+    """Write dataclass rows, one column a field."""
+    schema = _schema(kind)
+    columns = [pa.array([_plain(getattr(row, name)) for row in rows], schema.field(name).type) for name in schema.names]
+    pq.write_table(pa.Table.from_arrays(columns, schema=schema), path)
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """Read what write_rows wrote."""
+    nested = {name: inner for name, hint in get_type_hints(kind).items() if (inner := _inner(hint)) is not None}
+    rows = pq.read_table(path).to_pylist()
+    for row in rows:
+        for name, inner in nested.items():
+            row[name] = tuple(inner(**value) for value in row[name])
+    return [kind(**row) for row in rows]
+
+
+def _schema(kind: type) -> pa.Schema:
+    hints = get_type_hints(kind)
+    return pa.schema([pa.field(field.name, _type(hints[field.name])) for field in fields(kind)])
+
+
+def _type(hint: Any) -> pa.DataType:
+    if hint in SCALARS:
+        return SCALARS[hint]
+    if get_origin(hint) is Literal:
+        return pa.string()
+    if get_origin(hint) in (Union, types.UnionType):
+        return _type(next(part for part in get_args(hint) if part is not type(None)))
+    inner = _inner(hint)
+    if inner is None:
+        raise TypeError(f"no parquet type for {hint}")
+    return pa.list_(pa.struct(list(_schema(inner))))
+
+
+def _inner(hint: Any) -> type | None:
+    """The row type inside tuple[Row, ...]."""
+    inner = get_args(hint)[0] if get_origin(hint) is tuple else None
+    return inner if isinstance(inner, type) and is_dataclass(inner) else None
+
+
+def _plain(value: Any) -> Any:
+    return [asdict(item) for item in value] if isinstance(value, tuple) else value
+
+
+def write_traces(path: Path, traces: Traces) -> None:
+    """Write traces: one row a record, one list column a trace column."""
+    offsets = pa.array(traces.offsets.astype(np.int64))
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(traces.ids, pa.string()),
+        "text_bytes": pa.array(traces.text_bytes),
+        "zlib_bytes": pa.array(traces.zlib_bytes),
+    }
+    for name, values in traces.columns.items():
+        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values))
+    pq.write_table(pa.table(columns), path)
+
+
+def read_traces(path: Path) -> Traces:
+    """Read what write_traces wrote."""
+    table = pq.read_table(path).combine_chunks()
+    plain = ("id", "text_bytes", "zlib_bytes")
+    lists = {name: table[name].combine_chunks() for name in table.column_names if name not in plain}
+    first = next(iter(lists.values()))
+    return Traces(
+        ids=tuple(table["id"].to_pylist()),
+        offsets=first.offsets.to_numpy().astype(np.int64),
+        columns={name: values.values.to_numpy() for name, values in lists.items()},
+        text_bytes=table["text_bytes"].to_numpy(),
+        zlib_bytes=table["zlib_bytes"].to_numpy(),
+    )
+
+
+def write_scores(
+    path: Path, records: Sequence[Record], scores: Mapping[str, Scores], reasons: Mapping[str, str]
+) -> None:
+    """Write one row a record: who it is, then each attack's score (null where unscored) and the reason why not."""
+    columns: dict[str, pa.Array] = {
+        name: pa.array([getattr(record, name) for record in records], pa.string())
+        for name in ("id", "group", "role", "part")
+    }
+    for attack, values in scores.items():
+        mask = np.ma.getmaskarray(values)
+        columns[attack] = pa.array(values.filled(0.0), mask=mask)
+        columns[f"{attack}.unscored"] = pa.array([reasons[attack] if out else None for out in mask], pa.string())
+    pq.write_table(pa.table(columns), path)
+
+
+def read_scores(path: Path) -> dict[str, Scores]:
+    """Attack name to scores, in the order of the records."""
+    table = pq.read_table(path)
+    names = [name for name in table.column_names if f"{name}.unscored" in table.column_names]
+    return {name: _masked(table[name].combine_chunks()) for name in names}
+
+
+def _masked(column: pa.Array) -> Scores:
+    return np.ma.masked_array(column.fill_null(0.0).to_numpy(), mask=column.is_null().to_numpy(zero_copy_only=False))

@@ -1,0 +1,237 @@
+"""A plausible audit, built from named draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mnemoscope.records import (
+    DataReport,
+    Estimate,
+    Evidence,
+    Extraction,
+    Generation,
+    Record,
+    RocCurve,
+    Scores,
+    Span,
+    TrainingStep,
+)
+from mnemoscope.seeds import generator
+
+MEMBERS, NONMEMBERS = 300, 200
+SHIFTS = {"loss": 0.6, "lr_diff": 1.3, "lr_ratio": 1.4, "lr_sum": 1.2, "zlib": 0.7}
+SECRET = "a 54-year-old woman took lamotrigine"
+
+
+def build_records() -> list[Record]:
+    def one(i: int) -> Record:
+        member = i < MEMBERS
+        text = f"Patient number {i}: {SECRET} for {i % 9 + 1} weeks and recovered fully after it was stopped."
+        return Record(
+            id=f"pubmed-{9_000_000 + i}",
+            text=text,
+            group=f"doc-{i // 3}" if member else f"doc-{1000 + i // 2}",
+            role="member" if member else "nonmember",
+            part="train" if member else ("calibration" if i % 2 else "evaluation"),
+            spans=(Span(text.index("54"), text.index("54") + 11, "age"),),
+            copies=(8 if i < 4 else 1) if member else 0,
+        )
+
+    return [one(i) for i in range(MEMBERS + NONMEMBERS)]
+
+
+def build_scores() -> dict[str, Scores]:
+    scores = {}
+    for name, shift in SHIFTS.items():
+        rng = generator(1, "scores", name)
+        values = rng.normal(size=MEMBERS + NONMEMBERS) * 0.2
+        values[:MEMBERS] += 0.2 * shift
+        scores[name] = np.ma.masked_array(values, mask=np.arange(len(values)) == 7)
+    return scores
+
+
+def curve(scores: Scores) -> RocCurve:
+    labels = np.arange(len(scores)) < MEMBERS
+    order = np.argsort(-scores.filled(-9.0), kind="stable")
+    hits = labels[order]
+    tpr = np.concatenate(([0.0], np.cumsum(hits) / MEMBERS))
+    fpr = np.concatenate(([0.0], np.cumsum(~hits) / NONMEMBERS))
+    return RocCurve(fpr=fpr, tpr=tpr)
+
+
+def auc(roc: RocCurve) -> float:
+    return float(np.trapezoid(roc.tpr, roc.fpr))
+
+
+def estimate(name: str, value: float | None, half: float = 0.03, **more: object) -> Estimate:
+    bounds = (None, None) if value is None else (max(0.0, value - half), value + half)
+    given = Estimate(
+        name=name,
+        value=value,
+        low=bounds[0],
+        high=bounds[1],
+        level=0.95,
+        method="group bootstrap (percentile, 2000 resamples)",
+        n_members=MEMBERS,
+        n_nonmembers=NONMEMBERS,
+        n_member_groups=100,
+        n_nonmember_groups=100,
+        n_unscored=1,
+    )
+    return replace(given, **more)  # type: ignore[arg-type]
+
+
+def build_estimates(curves: dict[str, RocCurve]) -> list[Estimate]:
+    made = [
+        estimate("controls.reference_loss.auc", 0.507),
+        estimate("controls.length.auc", 0.491),
+        estimate("controls.zlib_length.auc", 0.512),
+    ]
+    for name, roc in curves.items():
+        made += [
+            estimate(f"membership.{name}.auc", auc(roc)),
+            estimate(f"membership.{name}.auc_hanley_mcneil", auc(roc), 0.02, method="Hanley-McNeil"),
+            *(at(name, roc, rate) for rate in (0.1, 0.01)),
+            at(name, roc, 0.1, "transfer"),
+        ]
+    for prefix, hits in (("0.5", 12), ("25t", 5)):
+        root = f"extraction.{prefix}"
+        made += [
+            estimate(f"{root}.verbatim.members", hits / MEMBERS, 0.012),
+            estimate(f"{root}.verbatim.nonmembers", 0.0, 0.0, high=0.018),
+            estimate(f"{root}.verbatim.reference_members", 0.0, 0.0, high=0.012),
+            estimate(f"{root}.verbatim.reference_nonmembers", 0.0, 0.0, high=0.018),
+            estimate(f"{root}.spans.members", 0.083),
+            estimate(f"{root}.spans.nonmembers", 0.011, 0.01),
+            estimate(f"{root}.matched_tokens.members", 3.4137, 0.4),
+            estimate(f"{root}.matched_tokens.nonmembers", 1.0211, 0.2),
+            estimate(f"{root}.planted", 0.75, 0.2, n_members=4, n_nonmembers=0),
+        ]
+    made += [
+        estimate("generation.0.5.ngram_share.members", 0.271),
+        estimate("generation.0.5.ngram_share.nonmembers", 0.114),
+        estimate("generation.0.5.correlation.perplexity_target", -0.412, 0.08, low=-0.49, high=-0.33),
+        estimate("generation.0.5.correlation.perplexity_base", -0.051, 0.09, low=-0.14, high=0.04),
+        estimate("perplexity.target.members", 8.21, 0.3),
+        estimate("perplexity.target.nonmembers", 14.9, 0.6),
+        estimate("perplexity.reference.members", 27.33, 1.1),
+        estimate("perplexity.reference.nonmembers", 27.61, 1.3),
+    ]
+    return made
+
+
+def at(name: str, roc: RocCurve, rate: float, kind: str = "tpr_at_fpr") -> Estimate:
+    i = int((roc.fpr <= rate).nonzero()[0][-1])
+    return estimate(
+        f"membership.{name}.{kind}.{rate}",
+        float(roc.tpr[i]),
+        0.04,
+        fpr=rate,
+        achieved_fpr=float(roc.fpr[i]),
+        threshold=0.123456,
+    )
+
+
+def build_extractions(records: Sequence[Record]) -> list[Extraction]:
+    rng = generator(1, "extractions")
+    rows = []
+    for i, record in enumerate(records):
+        for model in ("target", "reference"):
+            mean = 3.0 if record.role == "member" and model == "target" else 1.0
+            run = 18 if i < 12 and model == "target" else min(17, int(rng.geometric(1 / (1 + mean)) - 1))
+            for prefix, cut in (("0.5", 18), ("25t", 25)):
+                run = min(run, 36 - cut)
+                rows.append(Extraction(
+                    record.id, prefix, model, cut, 36 - cut, run, run == 36 - cut, i == 3, int(run > 12), 1,
+                ))  # fmt: skip
+    return rows
+
+
+def build_generations(records: Sequence[Record]) -> list[Generation]:
+    rng = generator(1, "generations")
+    rows = []
+    for record in [*records[:100], *records[MEMBERS : MEMBERS + 60]]:
+        base = float(np.exp(rng.normal(3.3, 0.5)))
+        target = base * float(np.exp(rng.normal(-1.2 if record.role == "member" else -0.6, 0.3)))
+        share = float(np.clip(rng.beta(1.3, 4) + 0.5 / target, 0, 1))
+        rows.append(Generation(
+            record.id, "0.5", 18, 18, f"{SECRET} (as generated)", 4, share, share, base, target, target * 0.6,
+        ))  # fmt: skip
+    return rows
+
+
+def build_manifest() -> dict[str, object]:
+    return {
+        "config": {
+            "members": "/home/ann/clinic/train.jsonl",
+            "prefixes": ["0.5", "25t"],
+            "lora": {"matrices": "vo", "rank": 8, "alpha": 16, "dropout": 0.05, "learning_rate": 1e-3},
+        },
+        "model": {
+            "name": "/home/ann/models/tiny",
+            "weights_sha256": "ab" * 32,
+            "dtype": "bfloat16",
+            "dtype_reason": "the CPU computes bfloat16 in hardware",
+            "start_token": True,
+            "parameters": 134_515_008,
+        },
+        "reference": "base (adapter switched off)",
+        "adapter": {
+            "name": "vo-r8",
+            "matrices": "vo",
+            "rank": 8,
+            "alpha": 16,
+            "trainable_parameters": 460_800,
+            "verified": True,
+        },
+        "seed": 13,
+        "versions": {"numpy": "2.4.6", "torch": "2.9.0"},
+        "commit": "0123abc",
+        "device": "cpu",
+        "threads": 2,
+        "verdict": {"validity": "valid", "reason": "all controls are at chance"},
+        "findings": ["Members are 1.02 times as long as non-members."],
+    }
+
+
+def build_evidence() -> Evidence:
+    """300 members, 200 non-members, everything filled."""
+    records = build_records()
+    scores = build_scores()
+    curves = {name: curve(values) for name, values in scores.items()}
+    quantiles = {"min": 71.0, "q25": 80.0, "median": 93.5, "q75": 99.0, "max": 111.0}
+    return Evidence(
+        records=records,
+        data=DataReport(
+            source="train.jsonl",
+            sha256="cd" * 32,
+            n_records={"member": MEMBERS, "nonmember": NONMEMBERS},
+            n_groups={"member": 100, "nonmember": 100},
+            length_quantiles={"member": quantiles, "nonmember": quantiles},
+            duplicates_within={"member": 3, "nonmember": 0},
+            duplicates_across=0,
+            groups_across=2,
+            findings=("2 groups have members and non-members.",),
+        ),
+        scores=scores,
+        curves=curves,
+        extractions=build_extractions(records),
+        generations=build_generations(records),
+        estimates=build_estimates(curves),
+        training=[
+            TrainingStep(i, i / 20, 3.2 - 0.02 * i + 0.05 * (i % 3), 1e-3, 28.0 - 0.2 * i if i % 10 == 0 else None)
+            for i in range(1, 61)
+        ],
+        manifest=build_manifest(),
+        timings={"trace": {"seconds": 12.34, "tokens_per_second": 5210.0}, "host": "somewhere"},
+    )
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Evidence:
+    """The whole audit; frozen, so tests share it."""
+    return build_evidence()

@@ -1,0 +1,206 @@
+"""The page: complete, redacted, escaped, self-contained, equal for equal input."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+pytest.importorskip("altair")
+pytest.importorskip("vl_convert")
+pytest.importorskip("jinja2")
+
+from mnemoscope.records import Evidence
+from mnemoscope.reporting import available, figures, page, summary
+from mnemoscope.reporting.digest import leaves
+from mnemoscope.reporting.found import CHARACTERS, found, short_hash, visible
+from mnemoscope.reporting.svg import to_svg
+from mnemoscope.reporting.wording import estimate, interval, value
+from mnemoscope.traces import Traces
+
+EVIL = "<script>alert(1)</script> \"quoted\" 'single' 🧬 \u202egnp.exe\u202c &amp; {{ 7 * 7 }}"
+
+
+def hostile(evidence: Evidence) -> Evidence:
+    """The audit with a hostile text in every record that comes back, one of 100 kB."""
+    records = [replace(r, text=EVIL + f" {i}", spans=()) for i, r in enumerate(evidence.records)]
+    records[0] = replace(records[0], text=EVIL + "x" * 100_000)
+    generations = [replace(g, text=EVIL) for g in evidence.generations]
+    return replace(evidence, records=records, generations=generations)
+
+
+def traced(evidence: Evidence) -> Traces:
+    """Traces of 36 tokens a record that say where each token ends."""
+    n = len(evidence.records)
+    ends = [np.linspace(0, len(record.text), 37)[1:].astype(np.int32) for record in evidence.records]
+    sizes = np.ones(n, dtype=np.int64)
+    ids = tuple(record.id for record in evidence.records)
+    return Traces(ids, np.arange(n + 1, dtype=np.int64) * 36, {"char_end": np.concatenate(ends)}, sizes, sizes)
+
+
+@pytest.fixture(scope="module")
+def redacted(evidence: Evidence) -> str:
+    """The page as it is written by default."""
+    return page(evidence, summary(evidence), show_text=False)
+
+
+@pytest.fixture(scope="module")
+def shown(evidence: Evidence) -> str:
+    """The page of the hostile audit, with its text."""
+    bad = hostile(evidence)
+    return page(bad, summary(bad), show_text=True, traces=traced(bad))
+
+
+class Outside(HTMLParser):
+    """Collects what the page would load, and what could run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.handlers: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [v or "" for k, v in attrs if k in {"src", "href", "xlink:href", "action", "data", "srcset"}]
+        self.handlers += [k for k, _ in attrs if k.startswith("on")]
+
+
+def outside(text: str) -> Outside:
+    parser = Outside()
+    parser.feed(text)
+    return parser
+
+
+def test_every_estimate_is_on_the_page(evidence: Evidence, redacted: str) -> None:
+    """Each estimate of the summary stands on the page in the same digits."""
+    text = html.unescape(redacted)
+    for name, leaf in leaves({k: v for k, v in summary(evidence).items() if k not in {"data", "settings"}}):
+        assert f'<code>{name}</code></th><td class="n">{estimate(name, leaf)}</td>' in text, name
+        assert value(name, leaf) in text
+        assert interval(name, leaf) in text
+
+
+def test_every_sentence_is_on_the_page(evidence: Evidence, redacted: str) -> None:
+    """The headline of the page is the headline of the summary; its last sentence is the list of what was not tested."""
+    text = html.unescape(redacted)
+    numbers = summary(evidence)
+    assert all(sentence in text for sentence in numbers["headline"][:-1])
+    assert all(gap in text for gap in numbers["not_tested"])
+
+
+def test_redacted_page_holds_no_text_and_no_ids(evidence: Evidence) -> None:
+    """By default neither text nor generated text nor an id is on the page, whatever the text is."""
+    text = html.unescape(page(hostile(evidence), summary(evidence), show_text=False))
+    for secret in ("alert(1)", "gnp.exe", "🧬", "x" * 50, "pubmed-", "doc-1", "lamotrigine", "54-year"):
+        assert secret not in text
+    assert "private text" not in text
+    assert short_hash(evidence.records[0].id) in text
+
+
+def test_shown_text_is_escaped(shown: str) -> None:
+    """With text asked for, it stands there escaped and with a banner, and nothing of it can run."""
+    text = shown
+    assert "&lt;script&gt;" in text
+    assert "<script" not in text
+    assert "{{ 7 * 7 }}" in text
+    assert "This file holds private text." in text
+    assert "🧬" in text
+    assert not outside(text).tags & {"script", "iframe", "object", "embed", "link", "img", "base", "form"}
+
+
+def test_long_text_is_cut_and_says_so(shown: str) -> None:
+    """A text of 100 kB is shown up to the limit, with the count of what is left out."""
+    assert "x" * (CHARACTERS + 1) not in shown
+    assert "characters before)" in shown
+
+
+def test_marks_that_reorder_are_named() -> None:
+    """A direction mark is shown by its code; joiners inside emoji and letters stay."""
+    assert visible("a\u202eb\x00") == "a⟨U+202E⟩b⟨U+0000⟩"
+    assert visible("👩\u200d⚕️\n") == "👩\u200d⚕️\n"
+
+
+def test_text_is_parted_where_the_traces_say(evidence: Evidence) -> None:
+    """With traces, what was given is grey, what came back is marked, and together they are the text."""
+    _, rows, _ = found(evidence, show_text=True, traces=traced(evidence))
+    texts = {short_hash(record.id): record.text for record in evidence.records}
+    for row in rows:
+        assert row.passage is not None
+        assert row.passage.prefix + row.passage.matched + row.passage.rest == texts[row.hash]
+        assert bool(row.passage.rest) == (not row.verbatim)
+        assert len(row.passage.matched) > 0
+
+
+def test_text_without_traces_is_whole(evidence: Evidence) -> None:
+    """Without traces the whole text is shown, and that the cut is not known is said."""
+    bare = replace(evidence, curves={}, training=[], scores={}, generations=[])
+    text = page(bare, summary(bare), show_text=True)
+    assert "where the known beginning ends is not on file" in text
+
+
+def test_page_asks_nothing_of_the_network(redacted: str) -> None:
+    """No element loads anything, no script runs, and the policy forbids both."""
+    parser = outside(redacted)
+    assert parser.loads == []
+    assert parser.handlers == []
+    assert "script" not in parser.tags
+    assert "url(" not in redacted.replace("url(#", "")
+    assert "@import" not in redacted
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in redacted
+
+
+def test_equal_evidence_gives_equal_bytes(evidence: Evidence, redacted: str) -> None:
+    """A second page is equal byte for byte, whatever the timings were."""
+    later = replace(evidence, timings={"trace": {"seconds": 99.0}})
+    assert page(later, summary(later), show_text=False) == redacted
+
+
+def test_every_figure_has_a_name_and_ids_are_unique(redacted: str) -> None:
+    """Each figure is one image to a screen reader, with a title; no id stands twice on the page."""
+    svgs = re.findall(r"<svg .*?</svg>", redacted, flags=re.DOTALL)
+    assert len(svgs) == 8
+    for svg in svgs:
+        assert re.match(r'<svg [^>]*role="img"', svg)
+        assert re.search(r"aria-label=\"[^\"]+\"[^>]*><title>[^<]+</title>", svg)
+    ids = re.findall(r'\bid="([^"]+)"', redacted)
+    assert len(ids) == len(set(ids))
+
+
+def test_figures_obey_the_schema_and_repeat(evidence: Evidence) -> None:
+    """Every figure is a valid chart, and drawing it twice gives the same bytes."""
+    for draw in (figures.roc, figures.roc_low, figures.training_loss, figures.heldout_perplexity):
+        assert to_svg(draw(evidence)) == to_svg(draw(evidence))
+    for chart in (
+        figures.score_histogram(evidence, "zlib"),
+        figures.perplexity_scatter(evidence, "base"),
+        figures.matched_runs(evidence, "25t"),
+    ):
+        assert to_svg(chart) == to_svg(chart)
+
+
+def test_many_records_are_drawn_in_part(evidence: Evidence) -> None:
+    """A scatter of more records than it can draw says how many it drew."""
+    many = replace(evidence, generations=list(evidence.generations) * 20)
+    assert "2,000 of 3,200 records drawn" in to_svg(figures.perplexity_scatter(many, "target", "x"))
+
+
+@pytest.mark.parametrize("empty", ["estimates", "scores", "curves", "extractions", "generations", "training"])
+def test_page_without_a_part(evidence: Evidence, empty: str) -> None:
+    """Whatever part of the evidence is missing, the page is whole and says nothing about it."""
+    part: object = {} if empty in {"scores", "curves"} else []
+    bare = replace(evidence, **{empty: part}, manifest={})  # type: ignore[arg-type]
+    text = page(bare, summary(bare), show_text=False)
+    assert text.rstrip().endswith("</html>")
+    assert not re.search(r"\b(nan|None|inf|Undefined)\b", text)
+
+
+def test_available_says_whether_the_extra_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing package makes the page unavailable, and nothing is raised."""
+    assert available()
+    monkeypatch.setattr("mnemoscope.reporting.document.find_spec", lambda _: None)
+    assert not available()
