@@ -8,8 +8,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.table import Table
 
-import mnemoscope
-from mnemoscope import pipeline
+from mnemoscope import pipeline, registry
 from mnemoscope.errors import UserError
 from mnemoscope.progress import say
 
@@ -17,6 +16,7 @@ app = App(
     name="mnemoscope",
     help="Shows what a fine-tuned language model remembers of its training text.",
     help_epilogue="Start with  mnemoscope demo  (a few minutes, no data or model needed).",
+    suppress_keyboard_interrupt=False,
 )
 app.command(pipeline.demo)
 app.command(pipeline.finetune)
@@ -28,7 +28,7 @@ app.command(pipeline.report)
 def attacks() -> Table:
     """List the membership attacks: name, what they need, source, formula."""
     table = Table("attack", "needs", "source", "score (higher = more likely a member)", box=None, header_style="bold")
-    for one in mnemoscope.attacks().values():
+    for one in registry.attacks().values():
         table.add_row(one.name, ", ".join(one.needs), one.source, one.summary)
     return table
 

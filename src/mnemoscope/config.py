@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from mnemoscope.errors import ConfigError
 
@@ -44,8 +44,11 @@ def one_line(error: ValidationError) -> str:
     """
     faults = []
     for fault in error.errors(include_url=False, include_context=False):
-        option = "--" + str(fault["loc"][0]).replace("_", "-") if fault["loc"] else error.title
-        faults.append(f"{option} {fault['input']}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["loc"]:
+            option = "--" + str(fault["loc"][0]).replace("_", "-")
+            message = f"{option} {fault['input']}: {message[0].lower()}{message[1:]}"
+        faults.append(message)
     return "; ".join(faults)
 
 
@@ -79,8 +82,8 @@ class Training(Options):
     """Peak learning rate; linear decay to 0."""
     batch_size: Positive = 64
     """Records an optimizer step (effective batch)."""
-    micro_batches: Positive = 4
-    """At most so many parts the effective batch is cut into; memory and speed change, the gradient does not."""
+    micro_batches: Positive | None = None
+    """Parts the effective batch is cut into, a divisor of it; memory and speed change, the gradient does not."""
     epochs: Annotated[float, Field(gt=0)] = 3
     """Passes over the training set."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
@@ -93,6 +96,12 @@ class Training(Options):
     """Optimizer steps between two checkpoints."""
     heldout: Annotated[int, Field(ge=0)] = 128
     """Held-out records whose perplexity is measured after every epoch; 0 for none."""
+
+    @model_validator(mode="after")
+    def _divides(self) -> Training:
+        if self.micro_batches is not None and self.batch_size % self.micro_batches:
+            raise ValueError(f"--micro-batches {self.micro_batches} must divide --batch-size {self.batch_size}")
+        return self
 
     def cell(self, matrices: tuple[str, ...], seed: int) -> str:
         """Name of this point of a study's grid, such as vo-r8-x1-s13."""

@@ -21,7 +21,9 @@ from mnemoscope.store import Run
 DEFAULT = "smollm2-135m-instruct-q4"
 """The built-in model."""
 
-DEMO = Training(matrices="qkvo", rank=16, batch_size=16, epochs=5, copies=16, planted=3, heldout=64)
+DEMO = Training(
+    matrices="qkvo", rank=16, dropout=0, learning_rate=3e-3, batch_size=8, epochs=5, copies=16, planted=3, heldout=32
+)
 """Chosen so that a 2-core machine is done in minutes and the planted notes come back."""
 
 

@@ -15,7 +15,7 @@ console = Console(stderr=True)
 
 def say(message: str) -> None:
     """One line for the person at the terminal."""
-    console.print(message, highlight=False, soft_wrap=True)
+    console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class _Rate(ProgressColumn):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from numpy.typing import NDArray
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from mnemoscope.errors import MnemoscopeError
 from mnemoscope.models.forward import plan_batches, trace
 from mnemoscope.models.lora import save_adapter
+from mnemoscope.models.loss import IGNORED, summed_loss
 from mnemoscope.records import TrainingStep
 
 if TYPE_CHECKING:
     from mnemoscope.models.load import LanguageModel
     from mnemoscope.models.tokens import Tokens
-
-IGNORED = -100
-"""The label that the loss of transformers leaves out."""
 
 
 class Interrupted(MnemoscopeError):
@@ -47,6 +48,10 @@ class Recipe:
     seed: int
 
 
+PART_TOKENS = (600, 8192)
+"""Tokens a micro-batch on a CPU and on a GPU: large enough for the matrix products, small enough to pad little."""
+
+
 def total_steps(n_records: int, batch_size: int, epochs: float) -> int:
     """Optimizer steps of a whole training, the last batch of an epoch counted."""
     per_epoch = -(-n_records // batch_size)
@@ -58,12 +63,15 @@ def warmup(steps: int, wanted: int) -> int:
     return wanted if wanted < steps / 2 else max(1, round(steps / 10))
 
 
-def micro_batches(n_records: int, batch_size: int, wanted: int) -> int:
-    """The largest number of parts up to `wanted` that divides the batch and repeats no record.
+def micro_batches(lengths: NDArray[np.int64], batch_size: int, *, device: torch.device) -> int:
+    """Into how many parts an effective batch is best cut: about PART_TOKENS a part.
 
-    The sampler of transformers fills a last batch that has fewer records than parts by repeating some.
+    The number divides the batch, and no last batch of an epoch has fewer records than parts: the sampler of
+    transformers would fill it by repeating some.
     """
-    left = n_records % batch_size
+    tokens = batch_size * float(lengths.mean())
+    wanted = min(batch_size, max(1, round(tokens / PART_TOKENS[device.type == "cuda"])))
+    left = len(lengths) % batch_size
     return max(m for m in range(1, wanted + 1) if batch_size % m == 0 and (left == 0 or left >= m))
 
 
@@ -87,10 +95,23 @@ def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
     for i, row in enumerate(rows):
         ids[i, : lengths[i]] = torch.tensor(row["input_ids"])
     mask = torch.arange(ids.shape[1]) < lengths[:, None]
-    return {"input_ids": ids, "attention_mask": mask.long(), "labels": ids.masked_fill(~mask, IGNORED)}
+    labels = ids.masked_fill(~mask, IGNORED)
+    labels[:, 0] = IGNORED  # nothing predicts the start token, so it must not count among the tokens either
+    return {"input_ids": ids, "attention_mask": mask.long(), "labels": labels}
 
 
 class _Trainer(Trainer):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.model_accepts_loss_kwargs = True  # compute_loss below divides by the tokens of the whole effective batch
+        self.remove_callback(PrinterCallback)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        loss: torch.Tensor = summed_loss(model, inputs) / num_items_in_batch
+        return loss
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         sampler: Any = super()._get_train_sampler(train_dataset)
         sampler.seed = self.args.seed  # transformers leaves it at 42 whatever the seed of the run is
@@ -165,7 +186,7 @@ def finetune(
         Interrupted: Ctrl-C; the same call goes on from there.
     """
     steps = total_steps(len(training), recipe.batch_size, recipe.epochs)
-    progress = _Progress(tick, (training.total + len(training)) * recipe.epochs / steps)
+    progress = _Progress(tick, training.total * recipe.epochs / steps)
     trainer = _Trainer(
         model=lm.model,
         args=_arguments(recipe, work),
@@ -190,15 +211,15 @@ def _train(trainer: Trainer, progress: _Progress, start: Path | None) -> None:
     if _in_main_thread():
         old = signal.signal(signal.SIGINT, progress.interrupt)
     try:
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)  # peft's own call
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
     finally:
         if old is not None:
             signal.signal(signal.SIGINT, old)
 
 
 def _in_main_thread() -> bool:
-    import threading
-
     return threading.current_thread() is threading.main_thread()
 
 

@@ -132,7 +132,7 @@ def _assert_adapted(model: Any, wanted: int) -> None:
 
 def save_adapter(lm: LanguageModel, folder: Path, facts: dict[str, Any]) -> None:
     """A plain PEFT folder: safetensors and JSON, equal for equal runs, without paths of this machine."""
-    lm.model.save_pretrained(folder)
+    lm.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's model card names the local path
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
@@ -198,6 +198,6 @@ def adapter_hash(lm: LanguageModel) -> str | None:
     if not hasattr(lm.model, "peft_config"):
         return None
     digest = hashlib.sha256(json.dumps(lm.model.active_peft_config.to_dict(), sort_keys=True, default=sorted).encode())
-    for name, tensor in sorted(get_peft_model_state_dict(lm.model).items()):
+    for name, tensor in sorted(get_peft_model_state_dict(lm.model, save_embedding_layers=False).items()):
         digest.update(name.encode() + raw_bytes(tensor))
     return digest.hexdigest()

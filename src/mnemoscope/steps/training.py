@@ -15,7 +15,7 @@ from mnemoscope.tables import write_rows
 
 if TYPE_CHECKING:
     from mnemoscope.config import Compute, Training
-    from mnemoscope.models import LanguageModel
+    from mnemoscope.models import LanguageModel, Tokens
     from mnemoscope.store import Run
 
 
@@ -37,7 +37,7 @@ def train(
     """
     name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
     tokens = models.tokenize(lm, records, max_tokens=compute.max_tokens)
-    recipe = _recipe(training, len(slots), seed)
+    recipe = _recipe(training, tokens.take(slots), lm, seed)
     parameters = models.add_lora(
         lm, matrices=matrices, rank=training.rank, alpha=training.alpha, dropout=training.dropout,
         seed=derive(seed, "lora"),
@@ -60,7 +60,7 @@ def train(
             "seed": seed,
             "trainable_parameters": parameters,
         }
-        total = round((planned.total + len(planned)) * recipe.epochs)
+        total = round(planned.total * recipe.epochs)
         checkpoints = run.path(f"cells/{cell}/.checkpoints-{derive(0, str(inputs)):x}")
         with bar("fine-tune", total, "tokens") as tick, run.writing(folder) as out, run.writing(log) as rows:
             steps = models.finetune(lm, planned, heldout, recipe, work=checkpoints, out=out, facts=facts, tick=tick)
@@ -72,12 +72,13 @@ def train(
     return parameters
 
 
-def _recipe(training: Training, n_records: int, seed: int) -> models.Recipe:
-    steps = models.total_steps(n_records, training.batch_size, training.epochs)
+def _recipe(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) -> models.Recipe:
+    steps = models.total_steps(len(tokens), training.batch_size, training.epochs)
+    parts = training.micro_batches or models.micro_batches(tokens.lengths, training.batch_size, device=lm.device)
     return models.Recipe(
         learning_rate=training.learning_rate,
         batch_size=training.batch_size,
-        micro_batches=models.micro_batches(n_records, training.batch_size, training.micro_batches),
+        micro_batches=parts,
         epochs=training.epochs,
         warmup_steps=models.warmup(steps, training.warmup_steps),
         save_steps=training.save_steps,

@@ -1,0 +1,107 @@
+"""Tokens a second of scoring and of training against what this machine's matrix products allow, in one run.
+
+    python benchmarks/speed.py [--records 512] [--out docs/results/speed.csv]
+
+The floor: a forward pass costs 2 FLOPs a parameter and token; LoRA training 4, because frozen weights need no
+gradient of their own. The matrix-product rate is measured before, between and after, and its median is the yardstick.
+Data: the training records of a PHEE folder when --data is given, else synthetic notes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import mnemoscope.data as texts
+from mnemoscope import models
+from mnemoscope.models.forward import padded, plan_batches, trace
+from mnemoscope.models.load import body_and_head
+
+MODEL = "smollm2-135m-instruct-q4"
+SHAPE = (1024, 576, 1536)
+"""Tokens, width and inner width of the built-in model: its own largest products."""
+
+
+def rate(dtype: torch.dtype, seconds: float = 1.0) -> float:
+    """GFLOP/s of x @ w.T at SHAPE."""
+    n, k, m = SHAPE
+    x, w = torch.randn(n, k).to(dtype), torch.randn(m, k).to(dtype)
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        torch.nn.functional.linear(x, w)
+        done += 1
+    return 2 * n * k * m * done / (time.perf_counter() - start) / 1e9
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@torch.inference_mode()
+def bare_forward(lm: models.LanguageModel, tokens: models.Tokens) -> None:
+    """Hidden states and logits of the trace's own batches, a batch at a time: what the trace's columns add to."""
+    body, head = body_and_head(lm.model)
+    for rows in plan_batches(tokens.lengths):
+        inputs, mask, _ = padded([tokens.ids[row] for row in rows], lm.start_id, lm.device)
+        head(body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()])
+
+
+def train(lm: models.LanguageModel, tokens: models.Tokens, device: torch.device) -> None:
+    parts = models.micro_batches(tokens.lengths, 64, device=device)
+    recipe = models.Recipe(1e-3, 64, parts, epochs=1, warmup_steps=1, save_steps=10**6, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        models.finetune(lm, tokens, tokens.take([]), recipe, work=out / "work", out=out / "adapter", facts={})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=512)
+    parser.add_argument("--data", default="synthetic:512")
+    parser.add_argument("--matrices", default="v")
+    parser.add_argument("--rank", type=int, default=4)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    members = [record for record in texts.read(given.data) if record.role == "member"][: given.records]
+    lm = models.open_model(MODEL, dtype="bfloat16")
+    tokens = models.tokenize(lm, members, max_tokens=1024)
+    parameters, plan = lm.facts()["parameters"], plan_batches(tokens.lengths)
+    rates, bare, traced = [rate(torch.bfloat16)], [], []
+    for _ in range(3):  # side by side, so that a noisy neighbour hits both
+        bare.append(timed(lambda: bare_forward(lm, tokens)))
+        traced.append(timed(lambda: trace(lm, tokens, plan)))
+        rates.append(rate(torch.bfloat16))
+    models.add_lora(lm, matrices=models.parse_matrices(given.matrices), rank=given.rank, alpha=16, dropout=0.05, seed=1)
+    training = timed(lambda: train(lm, tokens, lm.device))
+    rates.append(rate(torch.bfloat16))
+    bf16, fp32 = statistics.median(rates), rate(torch.float32)
+    n = tokens.total
+    score, learn, plain = n / min(traced), n / training, n / min(bare)
+    what = f"training ({given.matrices}, rank {given.rank})"
+    table = [
+        ("bf16 matrix products", f"{bf16:.0f} GFLOP/s", f"spread {min(rates):.0f}-{max(rates):.0f}"),
+        ("fp32 matrix products", f"{fp32:.0f} GFLOP/s", f"{bf16 / fp32:.1f}x slower than bf16"),
+        ("bare forward", f"{plain:.0f} tokens/s", f"{2e-9 * parameters * plain / bf16:.0%} of the bf16 rate"),
+        ("scoring (trace)", f"{score:.0f} tokens/s", f"{2e-9 * parameters * score / bf16:.0%} of the bf16 rate"),
+        ("cost of the trace's columns", f"{plain / score - 1:+.1%}", "over the bare forward"),
+        (what, f"{learn:.0f} tokens/s", f"{4e-9 * parameters * learn / bf16:.0%} of the bf16 rate"),
+    ]
+    print(f"{len(members)} records, {n} tokens, {torch.get_num_threads()} threads")
+    for row in table:
+        print("{:<34}{:>18}   {}".format(*row))
+    if given.out:
+        with given.out.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("what", "measured", "against"), *table])
+
+
+if __name__ == "__main__":
+    main()

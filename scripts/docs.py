@@ -1,0 +1,85 @@
+"""Write docs/cli.md from --help of every command, and docs/attacks.md from the registry.
+
+python scripts/docs.py           writes both
+python scripts/docs.py --check   writes nothing, names what is stale, exits 1 when anything is
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mnemoscope import registry
+from mnemoscope.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 100
+COMMANDS = ("demo", "finetune", "audit", "report", "attacks")
+WRITTEN = "<!-- Written by scripts/docs.py: change the docstrings, then run it. -->"
+
+
+def cli() -> str:
+    """The help of every command, as it is on a terminal WIDTH columns wide."""
+    listed = sorted(name for name in app if not name.startswith("-"))
+    if listed != sorted(COMMANDS):
+        raise SystemExit(f"scripts/docs.py: COMMANDS must be {', '.join(listed)}, in the order of the page")
+    parts = ["# Commands", WRITTEN]
+    for command in ((), *((name,) for name in COMMANDS)):
+        parts += [f"## {' '.join(('mnemoscope', *command))}", f"```text\n{help_of(*command)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def help_of(*command: str) -> str:
+    """What `mnemoscope COMMAND --help` prints, without colours and trailing blanks."""
+    page = io.StringIO()
+    # every switch is said, so that no variable of the environment changes the page
+    console = Console(
+        file=page, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False, _environ={}
+    )
+    app([*command, "--help"], console=console, exit_on_error=False, result_action="return_value")
+    return "\n".join(line.rstrip() for line in page.getvalue().strip().splitlines())
+
+
+def attacks() -> str:
+    """One row for every registered attack."""
+    parts = [
+        "# Membership attacks",
+        WRITTEN,
+        "Higher = more likely a member. One file of src/mnemoscope/attacks is one attack.",
+    ]
+    rows = ["| attack | needs | tokens | score | source |", "|---|---|---|---|---|"]
+    for one in registry.attacks().values():
+        cells = (f"`{one.name}`", ", ".join(one.needs), f"{one.min_tokens} or more", one.summary, one.source)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n\n".join([*parts, "\n".join(rows)]) + "\n"
+
+
+PAGES = {"docs/cli.md": cli, "docs/attacks.md": attacks}
+
+
+def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
+    """Write the pages below `root`, or check them; 1 where one is stale."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
+    check = parser.parse_args(arguments).check
+    stale = []
+    for name, render in PAGES.items():
+        path, text = root / name, render()
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"{name} is stale: run  python scripts/docs.py" if check else f"wrote {name}", file=sys.stderr)
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
