@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub client is imported: a test 
 from mnemoscope import Audit, Compute, Measurement, Training
 
 RECIPE = Training(
-    matrices="all", rank=16, alpha=32, dropout=0, learning_rate=1e-2, batch_size=8, epochs=20, heldout=8, save_steps=1000
+    matrices="all",
+    rank=16,
+    alpha=32,
+    dropout=0,
+    learning_rate=1e-2,
+    batch_size=8,
+    epochs=20,
+    heldout=8,
+    save_steps=1000,
 )
 """Learns two dozen short records by heart in two seconds."""
 
@@ -45,26 +53,25 @@ def write_jsonl(path: Path, records: list[dict[str, str]]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def one_thread() -> Iterator[None]:
-    """One torch thread: the numbers of equal runs must not hang on a shared machine."""
+def threads() -> int:
+    """The threads of torch, set to one: a tiny model is fastest so, and the machine may be shared."""
     import torch
 
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    return torch.get_num_threads()
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory, threads: int) -> Path:
     """A tiny model with random weights."""
     from mnemoscope.models import write_tiny
 
+    assert threads == 1
     return write_tiny(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
-def other(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with other random weights."""
     from mnemoscope.models import write_tiny
 
@@ -83,9 +90,7 @@ def instrument(tiny: Path, notes: Path) -> Callable[..., Audit]:
     import mnemoscope
 
     def run(out: Path, *, training: Training = RECIPE, data: Path = notes, seed: int = 13) -> Audit:
-        adapter = mnemoscope.finetune(
-            str(tiny), out=out, data=str(data), training=training, compute=FLOAT32, seed=seed
-        )
+        adapter = mnemoscope.finetune(str(tiny), out=out, data=str(data), training=training, compute=FLOAT32, seed=seed)
         return mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=QUICK, compute=FLOAT32, seed=seed)
 
     return run

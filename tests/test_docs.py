@@ -66,7 +66,9 @@ def test_every_attack_and_command_has_its_place(docs: ModuleType) -> None:
 
 def readme_tree() -> list[str] | None:
     """The paths in README.md's fenced block ```tree; None where there is no such block."""
-    found = re.search(r"^```tree\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    found = re.search(
+        r"^```tree\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     if found is None:
         return None
     return [line.split(" — ")[0].strip() for line in found[1].splitlines() if line.strip()]

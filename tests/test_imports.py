@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 
-import pytest
-
 import mnemoscope
 
 HEAVY = ("torch", "transformers", "peft", "numpy", "pandas", "pyarrow", "scipy", "pydantic", "rich", "cyclopts")
@@ -36,7 +34,9 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_the_command_line_loads_no_torch() -> None:
     """--help and the list of attacks need no torch."""
-    code = "import sys, mnemoscope.cli; print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
+    code = (
+        "import sys, mnemoscope.cli; print([name for name in ('torch', 'transformers', 'peft') if name in sys.modules])"
+    )
     assert python("-c", code).strip() == "[]"
     listed = "import sys; from mnemoscope.cli import main; main(['attacks']); print('torch' in sys.modules)"
     assert python("-c", listed).strip().endswith("False")
@@ -61,7 +61,6 @@ def test_public_names() -> None:
     assert sorted(dir(mnemoscope)) == names
 
 
-@pytest.mark.xfail(strict=True, reason="the room mnemoscope.attacks takes the name of the function once it is imported")
 def test_public_names_stay_what_they_are() -> None:
     """A public name means the same thing after it was used."""
     code = "import mnemoscope; before = mnemoscope.attacks; before(); print(mnemoscope.attacks is before)"

@@ -1,7 +1,7 @@
 from .config import Columns, Compute, Measurement, Training
 from .errors import ConfigError, DataError, MnemoscopeError, ModelError, RunError, UserError
 from .pipeline import audit, demo, finetune, report
-from .registry import attack, attacks
+from .registry import attack
 from .results import Adapter, Audit
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Training",
     "UserError",
     "attack",
-    "attacks",
     "audit",
     "demo",
     "finetune",

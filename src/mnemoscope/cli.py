@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mnemoscope import pipeline, registry
-from mnemoscope.errors import UserError
+from mnemoscope.errors import Interrupted, UserError
 from mnemoscope.progress import say
 
 app = App(
@@ -40,8 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (UserError, CycloptsError) as error:
         say(f"mnemoscope: {' '.join(str(error).split())}")
         sys.exit(2)
-    except KeyboardInterrupt as error:
-        say(f"mnemoscope: {error or 'stopped'}. What is finished is kept; the same command goes on from there.")
+    except (KeyboardInterrupt, Interrupted) as error:
+        say(f"mnemoscope: {str(error) or 'stopped'}. What is finished is kept; the same command goes on from there.")
         sys.exit(130)
     if result is not None:
         Console().print(result)

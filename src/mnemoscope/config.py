@@ -14,13 +14,13 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
-def split_commas(given: str | Iterable[str]) -> tuple[str, ...]:
+def split_commas(given: object) -> tuple[str, ...]:
     """("a,b", "c") -> ("a", "b", "c"), so that an option may be repeated or take a list."""
-    items = [given] if isinstance(given, str) else given
+    items = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     return tuple(part.strip() for item in items for part in str(item).split(",") if part.strip())
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="")]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
 
 
 class Options(BaseModel):
@@ -52,7 +52,7 @@ def one_line(error: ValidationError) -> str:
     return "; ".join(faults)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Columns")
 class Columns(Options):
     """Where the fields of a record are; found by their usual names when not given."""
 
@@ -66,7 +66,7 @@ class Columns(Options):
     """Column that says train, dev or test, or member and nonmember (else split)."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Fine-tuning")
 class Training(Options):
     """How to fine-tune. The defaults are those of the study (arXiv:2507.21009)."""
 
@@ -78,13 +78,13 @@ class Training(Options):
     """LoRA alpha; the update is scaled by alpha / rank."""
     dropout: Fraction = 0.05
     """LoRA dropout."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     """Peak learning rate; linear decay to 0."""
     batch_size: Positive = 64
     """Records an optimizer step (effective batch)."""
     micro_batches: Positive | None = None
-    """Parts the effective batch is cut into, a divisor of it; memory and speed change, the gradient does not."""
-    epochs: Annotated[float, Field(gt=0)] = 3
+    """At most so many parts the effective batch is cut into, a divisor of it; the gradient does not change."""
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3
     """Passes over the training set."""
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     """Warm-up steps where that is under half the run, else 10% of it."""
@@ -108,14 +108,14 @@ class Training(Options):
         return f"{''.join(matrices)}-r{self.rank}-x{self.copies}-s{seed}"
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Measurement")
 class Measurement(Options):
     """What to measure."""
 
     attacks: Names = ()
     """Membership attacks to run, with commas; all of them when not given (see: mnemoscope attacks)."""
     prefixes: Names = ("0.5",)
-    """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas."""
+    """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas; 0.5."""
     generations: str = "100"
     """Records of each class to really continue at the first prefix: a number, or all."""
     resamples: Annotated[int, Field(ge=100)] = 2000
@@ -124,7 +124,7 @@ class Measurement(Options):
     """Confidence level of every interval."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Computation")
 class Compute(Options):
     """Where and how numbers are computed."""
 

@@ -1,6 +1,7 @@
 """What can go wrong that the user can mend.
 
     MnemoscopeError
+    ├── Interrupted          Ctrl-C where what was done is kept; exit code 130
     └── UserError            one line: what, got, allowed, next step; the command exits with 2
         ├── DataError        the text that was given
         ├── ModelError       the model or the adapter
@@ -18,6 +19,10 @@ from collections.abc import Iterable
 
 class MnemoscopeError(Exception):
     """Base of everything raised on purpose."""
+
+
+class Interrupted(MnemoscopeError):
+    """The user stopped the work; the same call goes on from there."""
 
 
 class UserError(MnemoscopeError):

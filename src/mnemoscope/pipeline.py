@@ -43,9 +43,9 @@ def finetune(
 
     A killed run goes on where it was when the same command is given again.
 
-    Examples:
-        mnemoscope finetune smollm2-135m-instruct-q4 --data phee --matrices vo --rank 8 --out runs/a
+    For example:
 
+        mnemoscope finetune smollm2-135m-instruct-q4 --data phee --matrices vo --rank 8 --out runs/a
         mnemoscope finetune ./my-model --members notes.jsonl --nonmembers held-out.jsonl --out runs/b
 
     Args:
@@ -57,12 +57,12 @@ def finetune(
         nonmembers: File whose records are held out, from the same distribution.
         seed: One number from which every random draw is derived.
     """
+    given = steps.read(data, members, nonmembers, columns, seed)  # first: the quickest to refuse
     matrices = steps.matrices(training)
-    given = steps.read(data, members, nonmembers, columns, seed)
     run = Run(Path(out))
     records, slots = steps.plant(given, training, seed)
+    lm = steps.open_for_training(model, matrices, training, compute, seed)
     steps.prepare(run, records, data or "members and nonmembers")
-    lm = steps.open_model(model, compute)
     cell = training.cell(matrices, seed)
     parameters = steps.train(run, cell, lm, records, slots, matrices, training, compute, seed)
     return Adapter(run.folder, cell, parameters)
@@ -88,11 +88,10 @@ def audit(
     The target is MODEL with --adapter, compared with MODEL alone; or a merged MODEL, compared with --reference.
     Finished stages are kept: the same command goes on where it was, and is quick when nothing has changed.
 
-    Examples:
+    For example:
+
         mnemoscope audit smollm2-135m-instruct-q4 --adapter runs/a
-
         mnemoscope audit ./base --adapter ./my-peft-adapter --members train.jsonl --nonmembers new.jsonl --out runs/b
-
         mnemoscope audit ./merged --reference ./base --data phee --out runs/c
 
     Args:
@@ -112,11 +111,11 @@ def audit(
     trained = steps.find_adapter(adapter)
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
-    steps.prepare(run, records, source)
     target, base = steps.open_pair(model, trained, reference, compute)
     cell = trained.cell if trained else target.name
     audited = [record for record in records if record.role != "excluded"]
     tokens = steps.tokens(target, base, audited, compute)
+    steps.prepare(run, records, source)
     traces = steps.trace(run, cell, target, base, tokens, compute)
     scores = steps.attack(run, cell, audited, traces, names)
     extractions = steps.extract(run, cell, audited, traces, target, base, tokens, measurement)

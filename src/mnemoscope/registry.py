@@ -23,6 +23,10 @@ NEEDS = ("target", "reference")
 """The traces that the pipeline can hand to an attack, by the name of its parameter."""
 
 
+TAKEN = ("id", "group", "role", "part")
+"""Columns of scores.parquet that are no scores."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attack:
     """A registered attack."""
@@ -80,6 +84,8 @@ def attack(
         known = _attacks.get(name)
         if known is not None and known.function.__module__ != function.__module__:
             raise MnemoscopeError(f"two attacks are called {name!r}")
+        if name in TAKEN:
+            raise MnemoscopeError(f"an attack cannot be called {name!r}: scores.parquet has a column of that name")
         for need in needs:
             if need not in NEEDS:
                 raise MnemoscopeError(unknown("trace", need, NEEDS))

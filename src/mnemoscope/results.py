@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from mnemoscope import steps
 from mnemoscope.store import Run
 
@@ -37,7 +39,9 @@ class Adapter:
         return _frame(self.run / "cells" / self.cell / "training.parquet")
 
     def __rich__(self) -> RenderableType:
-        return f"adapter  {self.path}\nnext     mnemoscope audit MODEL --adapter {self.run}"
+        return Text(
+            f"adapter  {self.path}\nnext     mnemoscope audit MODEL --adapter {self.run}"
+        )  # a path is no markup
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ class Audit:
 
     def save_report(self, path: str | Path, *, show_text: bool = False) -> Path:
         """Write the page to `path`; redacted unless `show_text`."""
-        text = steps.page(Run(self.run), self.summary, show_text=show_text)
+        text = steps.page(Run(self.run), show_text=show_text)
         Path(path).write_text(text, encoding="utf-8")
+        Path(path).chmod(0o600)
         return Path(path)
 
     def __rich__(self) -> RenderableType:

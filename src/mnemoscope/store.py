@@ -19,6 +19,8 @@ from typing import Any
 from mnemoscope.errors import RunError
 
 SCHEMA_VERSION = "1"
+HALF = ".{}-{}.half"
+"""Name of the folder in which a file is written before it is renamed."""
 MANIFEST, TIMINGS = "manifest.json", "timings.json"
 
 
@@ -36,7 +38,7 @@ class Run:
     """A run folder that belongs to this process."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or make the folder, readable by its owner alone.
+        """Open the folder; it is made, readable by its owner alone, when the first file is written.
 
         Raises:
             RunError: the folder holds something else, or a run of another schema.
@@ -46,9 +48,9 @@ class Run:
             raise RunError(f"--out {folder.name} is a file: give a folder")
         if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
             raise RunError(f"--out {folder.name} is not empty and holds no run of mnemoscope: give a new folder")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.manifest = _read_json(folder / MANIFEST) or {"schema_version": SCHEMA_VERSION, "stages": {}}
         self.timings = _read_json(folder / TIMINGS) or {"stages": {}}
+        self._swept = False
         if self.manifest.get("schema_version") != SCHEMA_VERSION:
             raise RunError(f"{folder.name} was written by another version of mnemoscope: give a new folder")
 
@@ -119,8 +121,11 @@ class Run:
     def writing(self, name: str) -> Iterator[Path]:
         """A path to write to; what stands there afterwards becomes the file or folder `name`, all at once."""
         goal = self.path(name)
-        goal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        half = Path(tempfile.mkdtemp(prefix=f".{goal.name}-", dir=goal.parent))
+        self._sweep()
+        for folder in reversed(goal.relative_to(self.folder).parents):
+            _make(self.folder / folder)
+        prefix, suffix = HALF.format(goal.name, "|").split("|")
+        half = Path(tempfile.mkdtemp(prefix=prefix, suffix=suffix, dir=goal.parent))
         try:
             yield half / goal.name
             _own(half / goal.name)
@@ -130,6 +135,16 @@ class Run:
         finally:
             shutil.rmtree(half, ignore_errors=True)
 
+    def _sweep(self) -> None:
+        """Before the first write: remove what a killed process left half-done, and sign a new folder."""
+        if self._swept:
+            return
+        self._swept = True
+        for half in self.folder.rglob(HALF.format("*", "*")):
+            shutil.rmtree(half, ignore_errors=True)
+        if not (self.folder / MANIFEST).is_file():
+            self.write_json(MANIFEST, self.manifest)
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
         with self.writing(name) as path:
@@ -138,6 +153,13 @@ class Run:
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file with sorted keys."""
         self.write_text(name, canonical(value))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # the mode is not for parents
+    except OSError as error:
+        raise RunError(f"{folder.name} cannot be made ({error.strerror}): give another --out") from None
 
 
 def _own(path: Path) -> None:
@@ -150,9 +172,11 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict) or not isinstance(value.get("stages"), dict):
+            raise ValueError("another shape")
     except ValueError:
         raise RunError(
-            f"{path.parent.name}/{path.name} cannot be read as JSON: delete it, or give a new folder"
+            f"{path.parent.name}/{path.name} is not as mnemoscope writes it: delete it, or give a new folder"
         ) from None
     return value

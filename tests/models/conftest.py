@@ -34,12 +34,6 @@ def records_of(texts):
     return [Record(f"r{i}", text, f"r{i}", "member", "train") for i, text in enumerate(texts)]
 
 
-@pytest.fixture(scope="session", name="tiny")
-def tiny_folder(tmp_path_factory):
-    """Folder of a tiny Llama with random weights."""
-    return models.write_tiny(tmp_path_factory.mktemp("tiny") / "model")
-
-
 @pytest.fixture(scope="session", name="opened")
 def opener(tiny):
     """A function that gives a model of its own, from memory: a test may adapt or train it."""

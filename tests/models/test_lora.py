@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ from transformers import (
 from mnemoscope import models
 from mnemoscope.errors import ConfigError, ModelError
 from mnemoscope.models.lora import module_names, save_adapter
+from mnemoscope.models.loss import summed_loss
 
 LAYERS, WIDTH = 2, 32
 PLAIN = {
@@ -121,7 +121,7 @@ def test_matrices_by_hand(text, roles):
 @pytest.mark.parametrize("text", ["x", "qx", "q,x", "nonsense", "Q", "q;v", "every", "", " ", ","])
 def test_matrices_that_are_none(text):
     """What is no role is refused in one line that names the option and the roles; so is nothing at all."""
-    with pytest.raises(ConfigError, match="--matrices .*q k v o gate up down") as caught:
+    with pytest.raises(ConfigError, match=r"--matrices .*q k v o gate up down") as caught:
         models.parse_matrices(text)
     assert "\n" not in str(caught.value)
 
@@ -131,10 +131,12 @@ def test_matrices_that_are_none(text):
 def test_trainable_parameters_are_the_formula(opened, text, rank):
     """A matrix of d inputs and e outputs costs r (d + e) a layer, keys and values being narrow under grouped heads."""
     lm, matrices = opened(), models.parse_matrices(text)
-    found = models.add_lora(lm, matrices=matrices, rank=rank, alpha=16, dropout=0, seed=0)
+    models.add_lora(lm, matrices=matrices, rank=rank, alpha=16, dropout=0, seed=0)
     d, narrow, inner, layers = 64, 32, 128, 2  # 4 query heads of 16, 2 key-value heads
-    sizes = {"q": d + d, "o": d + d, "k": d + narrow, "v": d + narrow} | dict.fromkeys(("gate", "up", "down"), d + inner)
-    assert found == layers * rank * sum(sizes[role] for role in matrices)
+    sizes = {"q": d + d, "o": d + d, "k": d + narrow, "v": d + narrow} | dict.fromkeys(
+        ("gate", "up", "down"), d + inner
+    )
+    assert models.trainable_parameters(lm) == layers * rank * sum(sizes[role] for role in matrices)
     trained = [name for name, weight in lm.model.named_parameters() if weight.requires_grad]
     assert len(trained) == 2 * layers * len(matrices)  # A and B
     assert all("lora_" in name for name in trained)
@@ -167,8 +169,8 @@ def test_roles_have_their_modules(built, name):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_is_traced_and_trained_by_its_parts(built, rows, name):
-    """Body and output layer taken apart give the log-probabilities of the whole model, with an adapter or without."""
+def test_every_architecture_works_by_its_parts(built, rows, perturb, name):
+    """Body and output layer taken apart give the log-probabilities and the loss of the whole model."""
     lm, tokens = built(name), rows([6, 9])
     lm.start_id = 2  # a token that no config calls padding
     role = next(iter(ARCHITECTURES[name][1]))
@@ -186,6 +188,11 @@ def test_every_architecture_is_traced_and_trained_by_its_parts(built, rows, name
     models.add_lora(lm, matrices=(role,), rank=2, alpha=4, dropout=0, seed=0)
     lm.model.eval()
     assert np.array_equal(check(), plain)
+    perturb(lm)
+    assert not np.array_equal(check(), plain)
+    ids = torch.tensor(tokens.ids[1].astype(np.int64))[None]
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids}
+    assert summed_loss(lm.model, batch).item() == pytest.approx(lm.model(**batch).loss.item() * 8, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +233,7 @@ def test_a_saved_adapter_is_a_plain_folder(saved, json_of):
     ]
     config = json_of(folder / "adapter_config.json")
     assert config["target_modules"] == sorted(config["target_modules"])
-    assert config["base_model_name_or_path"] == lm.name == "model"
+    assert config["base_model_name_or_path"] == lm.name == "tiny"
     facts = json_of(folder / "mnemoscope.json")
     assert facts["base_weights_sha256"] == lm.weights_sha256
     assert (facts["seed"], facts["start_token"]) == (7, "<s>")
@@ -251,33 +258,33 @@ def test_a_saved_adapter_comes_back(saved, opened, rows):
     assert (facts["rank"], facts["alpha"], facts["targets"]) == (3, 6, ["q_proj", "up_proj", "v_proj"])
 
 
-SAVE = """
+CHILD = """
 import sys
 from pathlib import Path
-from mnemoscope import models
-from mnemoscope.models.lora import save_adapter
-lm = models.open_model(sys.argv[1], dtype="float32", device="cpu")
-models.add_lora(lm, matrices=models.MATRICES, rank=2, alpha=4, dropout=0.1, seed=3)
-save_adapter(lm, Path(sys.argv[2]), {"b": 1, "a": 2})
+from runpy import run_path
+run_path(sys.argv[1])["save_fresh"](sys.argv[2], Path(sys.argv[3]))
 """
+
+
+def save_fresh(model, folder):
+    """Write a fresh adapter of every matrix."""
+    lm = models.open_model(str(model), dtype="float32", device="cpu")
+    models.add_lora(lm, matrices=models.MATRICES, rank=2, alpha=4, dropout=0.1, seed=3)
+    save_adapter(lm, folder, {"b": 1, "a": 2})
 
 
 def test_a_saved_adapter_is_equal_in_every_process(tiny, tmp_path):
     """Equal runs write equal bytes, whatever order a process keeps its sets in."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", SAVE, str(tiny), str(tmp_path / seed)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            stderr=subprocess.DEVNULL,
-        )
-        for seed in ("1", "2")
-    ]
-    assert [child.wait(120) for child in children] == [0, 0]
-    digests = [
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / seed).iterdir()}
-        for seed in ("1", "2")
-    ]
-    assert digests[0] == digests[1]
+    save_fresh(tiny, tmp_path / "here")
+    subprocess.run(
+        [sys.executable, "-c", CHILD, __file__, str(tiny), str(tmp_path / "there")],
+        env={**os.environ, "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=180,
+        capture_output=True,
+    )
+    here, there = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("here", "there"))
+    assert here == there
 
 
 def refusal(opened, folder):
@@ -292,12 +299,12 @@ def rewrite(path: Path, **changed):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
 
 
-def test_other_weights_are_refused(saved, tmp_path, opened):
+def test_other_weights_are_refused(saved, opened):
     """An adapter of other weights is refused with both hashes; one that says nothing of its base is not."""
     _, folder = saved
     other = opened()
     other.weights_sha256 = "0" * 64
-    with pytest.raises(ModelError, match=r"other weights \(model, .*000000000000"):
+    with pytest.raises(ModelError, match=r"other weights \(tiny, .*000000000000"):
         models.attach(other, folder)
     (folder / "mnemoscope.json").unlink()
     models.attach(other, folder)
@@ -323,7 +330,7 @@ def test_a_folder_that_is_no_adapter(opened, tiny, tmp_path):
         assert "adapter_config.json" in refusal(opened, folder)
 
 
-def test_an_adapter_of_another_shape(saved, tmp_path, opened):
+def test_an_adapter_of_another_shape(saved, tmp_path):
     """An adapter whose matrices have another size is refused by name of the model."""
     wide = models.write_tiny(tmp_path / "wide", hidden=32)
     (saved[1] / "mnemoscope.json").unlink()
@@ -332,7 +339,6 @@ def test_an_adapter_of_another_shape(saved, tmp_path, opened):
         models.attach(lm, saved[1])
 
 
-@pytest.mark.xfail(strict=True, reason="torn files of an adapter raise SafetensorError or JSONDecodeError")
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json", "mnemoscope.json"])
 def test_a_torn_adapter(saved, opened, name):
     """An adapter with half a file is refused in one line."""
@@ -341,7 +347,6 @@ def test_a_torn_adapter(saved, opened, name):
     refusal(opened, saved[1])
 
 
-@pytest.mark.xfail(strict=True, reason="virtual tokens are lost in get_base_model: the trace is that of the base")
 def test_virtual_tokens_are_traced_or_refused(opened, rows, tmp_path):
     """A prompt-tuning adapter is refused, or its virtual tokens show in the trace: never a silent base."""
     tuned = get_peft_model(opened().model, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4))

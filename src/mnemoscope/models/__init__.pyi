@@ -1,8 +1,17 @@
-from .finetune import Interrupted, Recipe, finetune, micro_batches, total_steps, warmup
+from .finetune import Recipe, finetune, micro_batches, total_steps, warmup
 from .forward import Plan, plan_batches, trace, trace_pair
 from .generate import greedy
 from .load import LanguageModel, open_model
-from .lora import MATRICES, adapter_facts, adapter_hash, add_lora, attach, parse_matrices, without_adapter
+from .lora import (
+    MATRICES,
+    adapter_facts,
+    adapter_hash,
+    add_lora,
+    attach,
+    parse_matrices,
+    trainable_parameters,
+    without_adapter,
+)
 from .tiny import write_tiny
 from .tokens import Tokens, decode, rows_of, tokenize
 from .weights import BUILTIN
@@ -10,7 +19,6 @@ from .weights import BUILTIN
 __all__ = [
     "BUILTIN",
     "MATRICES",
-    "Interrupted",
     "LanguageModel",
     "Plan",
     "Recipe",
@@ -31,6 +39,7 @@ __all__ = [
     "total_steps",
     "trace",
     "trace_pair",
+    "trainable_parameters",
     "warmup",
     "without_adapter",
     "write_tiny",

@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +16,15 @@ import torch
 from numpy.typing import NDArray
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from mnemoscope.errors import MnemoscopeError
+from mnemoscope.errors import Interrupted
 from mnemoscope.models.forward import plan_batches, trace
-from mnemoscope.models.lora import save_adapter
+from mnemoscope.models.lora import quiet, save_adapter
 from mnemoscope.models.loss import IGNORED, summed_loss
 from mnemoscope.records import TrainingStep
 
 if TYPE_CHECKING:
     from mnemoscope.models.load import LanguageModel
     from mnemoscope.models.tokens import Tokens
-
-
-class Interrupted(MnemoscopeError):
-    """The user stopped the training; a checkpoint holds all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +54,21 @@ def total_steps(n_records: int, batch_size: int, epochs: float) -> int:
 
 
 def warmup(steps: int, wanted: int) -> int:
-    """Warm-up steps: as wanted where that is under half the run, else a tenth of it."""
-    return wanted if wanted < steps / 2 else max(1, round(steps / 10))
+    """Warm-up steps: as wanted where that is under half the run, else a tenth of it (rounded; 0 for a few steps)."""
+    return wanted if wanted < steps / 2 else round(steps / 10)
 
 
-def micro_batches(lengths: NDArray[np.int64], batch_size: int, *, device: torch.device) -> int:
-    """Into how many parts an effective batch is best cut: about PART_TOKENS a part.
+def micro_batches(
+    lengths: NDArray[np.int64], batch_size: int, *, device: torch.device, wanted: int | None = None
+) -> int:
+    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has about PART_TOKENS.
 
     The number divides the batch, and no last batch of an epoch has fewer records than parts: the sampler of
     transformers would fill it by repeating some.
     """
-    tokens = batch_size * float(lengths.mean())
-    wanted = min(batch_size, max(1, round(tokens / PART_TOKENS[device.type == "cuda"])))
+    if wanted is None:
+        tokens = batch_size * float(lengths.mean())
+        wanted = min(batch_size, max(1, round(tokens / PART_TOKENS[device.type == "cuda"])))
     left = len(lengths) % batch_size
     return max(m for m in range(1, wanted + 1) if batch_size % m == 0 and (left == 0 or left >= m))
 
@@ -140,12 +138,11 @@ class _Progress(TrainerCallback):
 class _HeldOut(TrainerCallback):
     """Perplexity of held-out records at the end of every epoch, kept in the log that checkpoints carry."""
 
-    def __init__(self, lm: LanguageModel, heldout: Tokens) -> None:
-        self.lm, self.heldout = lm, heldout
+    def __init__(self, lm: LanguageModel, heldout: Tokens, steps_per_epoch: int) -> None:
+        self.lm, self.heldout, self.steps_per_epoch = lm, heldout, steps_per_epoch
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        per_epoch = state.max_steps / max(args.num_train_epochs, 1e-9)
-        at_end = state.global_step == state.max_steps or state.global_step % max(1, round(per_epoch)) == 0
+        at_end = state.global_step == state.max_steps or state.global_step % self.steps_per_epoch == 0
         if len(self.heldout) and at_end:
             value = perplexity(self.lm, self.heldout)
             state.log_history.append({"step": state.global_step, "heldout_perplexity": value})
@@ -189,17 +186,17 @@ def finetune(
     progress = _Progress(tick, training.total * recipe.epochs / steps)
     trainer = _Trainer(
         model=lm.model,
-        args=_arguments(recipe, work),
+        args=_arguments(recipe, work, lm.device),
         train_dataset=_Records(training, lm.start_id),
         data_collator=collate,
-        callbacks=[progress, _HeldOut(lm, heldout)],
+        callbacks=[progress, _HeldOut(lm, heldout, -(-len(training) // recipe.batch_size))],
     )
     start = newest_checkpoint(work)
     if start:
         tick(round(int(start.name.rpartition("-")[2]) * progress.tokens_per_step))
     _train(trainer, progress, start)
     if progress.stop:
-        raise Interrupted("stopped; the same command goes on from here")
+        raise Interrupted("stopped after a checkpoint")
     lm.model.eval()
     save_adapter(lm, out, facts)
     shutil.rmtree(work, ignore_errors=True)
@@ -211,8 +208,7 @@ def _train(trainer: Trainer, progress: _Progress, start: Path | None) -> None:
     if _in_main_thread():
         old = signal.signal(signal.SIGINT, progress.interrupt)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)  # peft's own call
+        with quiet():
             trainer.train(resume_from_checkpoint=str(start) if start else None)
     finally:
         if old is not None:
@@ -223,8 +219,8 @@ def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _arguments(recipe: Recipe, work: Path) -> TrainingArguments:
-    return TrainingArguments(
+def _arguments(recipe: Recipe, work: Path, device: torch.device) -> TrainingArguments:
+    arguments = TrainingArguments(
         output_dir=str(work),
         learning_rate=recipe.learning_rate,
         per_device_train_batch_size=recipe.batch_size // recipe.micro_batches,
@@ -242,8 +238,10 @@ def _arguments(recipe: Recipe, work: Path) -> TrainingArguments:
         report_to="none",
         remove_unused_columns=False,
         dataloader_pin_memory=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device.type == "cpu",
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several visible GPUs would be wrapped in DataParallel
+    return arguments
 
 
 def newest_checkpoint(work: Path) -> Path | None:

@@ -78,7 +78,8 @@ def trace(lm: LanguageModel, tokens: Tokens, plan: Plan, tick: Tick = lambda _: 
     columns = {name: np.zeros(offsets[-1], dtype=dtype) for name, dtype in COLUMNS.items()}
     columns["char_end"][:] = np.concatenate([*tokens.char_ends, np.zeros(0, np.int32)])
     used: list[tuple[int, ...]] = []
-    waiting = list(reversed(plan))
+    # a text of which a normaliser leaves nothing has no token to read
+    waiting = [rows for batch in reversed(plan) if (rows := tuple(row for row in batch if lengths[row]))]
     while waiting:
         rows = waiting.pop()
         try:
@@ -155,9 +156,8 @@ def _reduce(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     p = x.softmax(1)
     logsumexp = top - p.amax(1, keepdim=True).log()  # the largest p is exp(0) / sum, so its log is exact
     logp = x.sub_(logsumexp)
-    mean = (p := p.mul_(logp)).sum(1, keepdim=True)
-    square = p.mul_(logp).sum(1, keepdim=True)
-    std = (square - mean * mean).clamp_min_(0).sqrt_()
+    mean = (p * logp).sum(1, keepdim=True)
+    std = p.mul_(logp.sub_(mean).square_()).sum(1, keepdim=True).sqrt_()  # two passes: no difference of squares
     gap = true - best_other
     ulp = eps * torch.exp2(torch.frexp(top)[1] - 1.0)
     return torch.cat([true - logsumexp, gap, gap / ulp, rank, mean, std], dim=1)

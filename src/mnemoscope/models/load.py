@@ -76,7 +76,7 @@ def open_model(
     # on a CPU torch's fused attention is slower than plain products on short records, above all backwards
     attention = "eager" if place.type == "cpu" else "sdpa"
     model = _load(source.folder, number, attention).to(place).eval()
-    tokenizer = AutoTokenizer.from_pretrained(source.folder)
+    tokenizer = _tokenizer(source.folder)
     if not tokenizer.is_fast:
         raise ModelError(
             f"{source.name} has no fast tokenizer, so tokens cannot be placed in the text: add tokenizer.json"
@@ -99,6 +99,13 @@ def _load(folder: Path, dtype: torch.dtype, attention: str) -> Any:
     # a checkpoint may ship sampling or penalties here, and generate() would merge them into every call
     model.generation_config = GenerationConfig()
     return model
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (ValueError, OSError, KeyError):
+        raise ModelError(f"{folder.name} has no tokenizer that opens: save one beside the model") from None
 
 
 def _device(wanted: str) -> torch.device:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from contextlib import AbstractContextManager, nullcontext
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors import SafetensorError
 
 from mnemoscope.errors import ConfigError, ModelError
 from mnemoscope.models.weights import raw_bytes
@@ -47,8 +50,27 @@ FUSED = {
 }  # fmt: skip
 """Modules that hold several roles in one matrix."""
 
+PROMPTS = (
+    "PROMPT_TUNING",
+    "P_TUNING",
+    "PREFIX_TUNING",
+    "MULTITASK_PROMPT_TUNING",
+    "ADAPTION_PROMPT",
+    "CARTRIDGE",
+    "CPT",
+)
+"""Adapters that add tokens instead of changing matrices."""
+
 SIDECAR = "mnemoscope.json"
 """Beside the adapter: which weights it belongs to and how it was trained."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """PEFT reads an attribute that transformers is about to rename: nothing a user could act on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+        yield
 
 
 def parse_matrices(text: str) -> tuple[str, ...]:
@@ -61,7 +83,7 @@ def parse_matrices(text: str) -> tuple[str, ...]:
         return MATRICES
     parts = re.split(r"[\s,+]+", text.strip())
     if len(parts) == 1 and parts[0] not in MATRICES:
-        parts = re.findall("gate|up|down|.", parts[0])
+        parts = re.findall("gate|up|down|.", parts[0]) or parts
     wrong = [part for part in parts if part not in MATRICES]
     if wrong:
         raise ConfigError(
@@ -76,7 +98,7 @@ def module_names(model: Any, roles: tuple[str, ...]) -> dict[str, list[str]]:
     Raises:
         ModelError: a role is fused with others in this architecture, or is not in every layer.
     """
-    names = [name for name, module in model.named_modules() if hasattr(module, "weight") and module.weight.dim() == 2]
+    names = [name for name, module in model.named_modules() if getattr(getattr(module, "weight", None), "ndim", 0) == 2]
     layers = model.config.num_hidden_layers
     found = {}
     for role in roles:
@@ -98,8 +120,8 @@ def _why_not(model: Any, names: list[str], role: str, n: int, layers: int) -> st
     return f"{kind} has {n} modules that are {role!r} in {layers} layers: leave {role!r} out of --matrices"
 
 
-def add_lora(lm: LanguageModel, *, matrices: tuple[str, ...], rank: int, alpha: int, dropout: float, seed: int) -> int:
-    """Wrap the model with a fresh LoRA adapter (B = 0) and return the number of trainable parameters.
+def add_lora(lm: LanguageModel, *, matrices: tuple[str, ...], rank: int, alpha: int, dropout: float, seed: int) -> None:
+    """Wrap the model with a fresh LoRA adapter (B = 0).
 
     Raises:
         ModelError: the matrices are not all there.
@@ -111,8 +133,13 @@ def add_lora(lm: LanguageModel, *, matrices: tuple[str, ...], rank: int, alpha: 
         r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
         target_modules=_shortest(lm.model, found, wanted),
     )  # fmt: skip
-    lm.model = get_peft_model(lm.model, config)
+    with quiet():
+        lm.model = get_peft_model(lm.model, config)
     _assert_adapted(lm.model, len(wanted))
+
+
+def trainable_parameters(lm: LanguageModel) -> int:
+    """Numbers that fine-tuning changes."""
     return sum(p.numel() for p in lm.model.parameters() if p.requires_grad)
 
 
@@ -157,8 +184,9 @@ def attach(lm: LanguageModel, folder: Path) -> None:
             f"{lm.name} ({lm.weights_sha256[:12]}…): give the model it was trained on"
         )
     try:
-        lm.model = PeftModel.from_pretrained(lm.model, str(folder)).eval()
-    except (ValueError, RuntimeError, KeyError, OSError) as error:
+        with quiet():
+            lm.model = PeftModel.from_pretrained(lm.model, str(folder)).eval()
+    except (ValueError, RuntimeError, KeyError, OSError, TypeError, SafetensorError) as error:
         raise ModelError(f"the adapter does not fit {lm.name}: {str(error).splitlines()[0]}") from None
 
 
@@ -176,15 +204,30 @@ def adapter_facts(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder.name} has no adapter_model.safetensors (pickled ones are never loaded): save it again with PEFT"
         )
-    config = json.loads((folder / "adapter_config.json").read_text())
+    config = _json(folder / "adapter_config.json")
+    if str(config.get("peft_type", "")).upper() in PROMPTS:
+        raise ModelError(
+            f"{folder.name} is a {config['peft_type']} adapter: its virtual tokens are not traced yet; give LoRA or a "
+            "merged model with --reference BASE"
+        )
     if config.get("bias", "none") != "none" or config.get("modules_to_save"):
         raise ModelError(
             f"{folder.name} also trains biases or whole modules, so switching it off would not give its base back: "
             "merge it, and audit it with --reference BASE"
         )
     sidecar = folder / SIDECAR
-    own = json.loads(sidecar.read_text()) if sidecar.is_file() else {}
+    own = _json(sidecar) if sidecar.is_file() else {}
     return {"rank": config.get("r"), "alpha": config.get("lora_alpha"), "targets": config.get("target_modules"), **own}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path.parent.name}/{path.name} is damaged: save the adapter again")
+    return value
 
 
 def without_adapter(lm: LanguageModel, *, off: bool = True) -> AbstractContextManager[Any]:

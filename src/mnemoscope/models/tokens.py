@@ -77,7 +77,7 @@ def tokenize(lm: LanguageModel, records: Sequence[Record], *, max_tokens: int) -
     return Tokens(
         record_ids=tuple(record.id for record in records),
         ids=tuple(np.array(ids[:limit], dtype=np.int32) for ids in coded["input_ids"]),
-        char_ends=tuple(_char_ends(offsets[:limit]) for offsets in coded["offset_mapping"]),
+        char_ends=tuple(_char_ends(offsets)[:limit] for offsets in coded["offset_mapping"]),
         text_bytes=np.array([len(text) for text in raw], dtype=np.int64),
         zlib_bytes=np.array([len(zlib.compress(text)) for text in raw], dtype=np.int64),
         truncated=sum(len(ids) > limit for ids in coded["input_ids"]),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from mnemoscope.errors import ModelError, unknown
 
@@ -78,7 +78,11 @@ def locate(name: str) -> Source:
         return _gguf(path)
     folder = path if path.exists() else _download(name)
     _check_folder(name, folder)
-    return Source(path.name if path.exists() else name, folder, hash_weights(folder), None)
+    try:
+        weights = hash_weights(folder)
+    except SafetensorError:
+        raise ModelError(f"{folder.name} has a damaged safetensors file: get the model again") from None
+    return Source(path.name if path.exists() else name, folder, weights, None)
 
 
 def hash_weights(folder: Path) -> str:
@@ -120,14 +124,14 @@ def _check_folder(name: str, folder: Path) -> None:
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         patterns = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
         return Path(snapshot_download(name, allow_patterns=patterns))
     except HFValidationError:
         raise ModelError(unknown("model", name, BUILTIN) + ", a local folder, a .gguf file or a hub id") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except Exception as error:  # what the hub client lets through depends on its HTTP library
         raise ModelError(
             f"model {name!r} is no local folder and could not be had from the hub ({type(error).__name__}): "
             f"check the name and the network, or use {next(iter(BUILTIN))}"
@@ -185,7 +189,7 @@ def _sealed(folder: Path) -> str | None:
     try:
         seal = json.loads((folder / SEAL).read_text())
         return str(seal["weights_sha256"]) if hash_weights(folder) == seal["weights_sha256"] else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, SafetensorError):
         return None
 
 

@@ -4,7 +4,7 @@ from .inputs import audited_records as audited_records
 from .inputs import check as check
 from .inputs import find_adapter as find_adapter
 from .inputs import matrices as matrices
-from .inputs import open_model as open_model
+from .inputs import open_for_training as open_for_training
 from .inputs import open_pair as open_pair
 from .inputs import plant as plant
 from .inputs import prepare as prepare

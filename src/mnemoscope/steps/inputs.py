@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mnemoscope.data as texts
 from mnemoscope import extraction, models, provenance, registry
 from mnemoscope.errors import ConfigError, DataError, ModelError, RunError
+from mnemoscope.seeds import derive
 from mnemoscope.store import Run, key_of
 from mnemoscope.tables import read_rows, write_rows
 
@@ -106,7 +107,7 @@ def audit_folder(out: Path | None, trained: Trained | None) -> Path:
     if out is not None:
         return Path(out)
     if trained is None or trained.run is None:
-        raise ConfigError("give --out DIR: the adapter lies in no run folder of mnemoscope")
+        raise ConfigError("give --out DIR: there is no run folder of mnemoscope finetune to go on with")
     return trained.run
 
 
@@ -144,7 +145,9 @@ def check(measurement: Measurement) -> tuple[str, ...]:
         extraction.parse_prefix(prefix)
     if not measurement.prefixes:
         raise ConfigError("--prefixes is empty: give a fraction such as 0.5 or a token count such as 25t")
-    if measurement.generations != "all" and not measurement.generations.isdigit():
+    if measurement.generations != "all" and not (
+        measurement.generations.isascii() and measurement.generations.isdigit()
+    ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
     return tuple(registry.find(name).name for name in measurement.attacks) or tuple(registry.attacks())
 
@@ -158,13 +161,24 @@ def matrices(training: Training) -> tuple[str, ...]:
     return models.parse_matrices(training.matrices)
 
 
-def open_model(model: str, compute: Compute) -> LanguageModel:
-    """The model to fine-tune.
+def open_for_training(
+    model: str, matrices: tuple[str, ...], training: Training, compute: Compute, seed: int
+) -> LanguageModel:
+    """The model with a fresh adapter.
 
     Raises:
-        ModelError: it cannot be used.
+        ModelError: the model cannot be used, or has not all of the matrices.
     """
-    return models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+    lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+    models.add_lora(
+        lm,
+        matrices=matrices,
+        rank=training.rank,
+        alpha=training.alpha,
+        dropout=training.dropout,
+        seed=derive(seed, "lora"),
+    )
+    return lm
 
 
 def open_pair(

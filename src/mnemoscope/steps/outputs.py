@@ -95,10 +95,11 @@ def evidence(run: Run) -> Evidence:
     )
 
 
-def page(run: Run, summary: dict[str, Any], *, show_text: bool) -> str:
+def page(run: Run, *, show_text: bool) -> str:
     """The report as one HTML file; private where it shows text."""
+    found = evidence(run)
     traces = read_traces(run.path(f"cells/{run.manifest['cell']}/traces.parquet")) if show_text else None
-    return reporting.page(evidence(run), summary, show_text=show_text, traces=traces)
+    return reporting.page(found, reporting.summary(found), show_text=show_text, traces=traces)
 
 
 def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
@@ -116,7 +117,7 @@ def report(run: Run, *, show_text: bool) -> str:
     def work() -> None:
         run.write_json(SUMMARY, summary)
         if pages:
-            run.write_text(PAGE, page(run, summary, show_text=show_text))
+            run.write_text(PAGE, page(run, show_text=show_text))
 
     run.stage("report", inputs, [SUMMARY, *pages], work)
     if not pages:

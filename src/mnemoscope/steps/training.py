@@ -38,10 +38,7 @@ def train(
     name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
     tokens = models.tokenize(lm, records, max_tokens=compute.max_tokens)
     recipe = _recipe(training, tokens.take(slots), lm, seed)
-    parameters = models.add_lora(
-        lm, matrices=matrices, rank=training.rank, alpha=training.alpha, dropout=training.dropout,
-        seed=derive(seed, "lora"),
-    )  # fmt: skip
+    parameters = models.trainable_parameters(lm)
     inputs = {
         "records": run.key("records"), "slots": list(slots), "training": training.model_dump(mode="json"),
         "seed": seed, "matrices": list(matrices), **identity(lm, compute),
@@ -74,7 +71,8 @@ def train(
 
 def _recipe(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) -> models.Recipe:
     steps = models.total_steps(len(tokens), training.batch_size, training.epochs)
-    parts = training.micro_batches or models.micro_batches(tokens.lengths, training.batch_size, device=lm.device)
+    wanted = training.micro_batches
+    parts = models.micro_batches(tokens.lengths, training.batch_size, device=lm.device, wanted=wanted)
     return models.Recipe(
         learning_rate=training.learning_rate,
         batch_size=training.batch_size,
