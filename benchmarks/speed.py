@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 import mnemoscope.data as texts
-from mnemoscope import models
+from mnemoscope import models, provenance
 from mnemoscope.models.forward import padded, plan_batches, trace
 from mnemoscope.models.load import body_and_head
 
@@ -87,7 +87,9 @@ def main() -> None:
     n = tokens.total
     score, learn, plain = n / min(traced), n / training, n / min(bare)
     what = f"training ({given.matrices}, rank {given.rank})"
+    cpu = provenance.machine()
     table = [
+        ("machine", f"{cpu['cpu']}, {cpu['cores']} cores", f"{len(members)} records, {n} tokens"),
         ("bf16 matrix products", f"{bf16:.0f} GFLOP/s", f"spread {min(rates):.0f}-{max(rates):.0f}"),
         ("fp32 matrix products", f"{fp32:.0f} GFLOP/s", f"{bf16 / fp32:.1f}x slower than bf16"),
         ("bare forward", f"{plain:.0f} tokens/s", f"{2e-9 * parameters * plain / bf16:.0%} of the bf16 rate"),
@@ -95,7 +97,6 @@ def main() -> None:
         ("cost of the trace's columns", f"{plain / score - 1:+.1%}", "over the bare forward"),
         (what, f"{learn:.0f} tokens/s", f"{4e-9 * parameters * learn / bf16:.0%} of the bf16 rate"),
     ]
-    print(f"{len(members)} records, {n} tokens, {torch.get_num_threads()} threads")
     for row in table:
         print("{:<34}{:>18}   {}".format(*row))
     if given.out:

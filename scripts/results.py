@@ -47,7 +47,23 @@ def render() -> str:
         with path.with_suffix(".csv").open() as file:
             rows = {row["name"]: row for row in csv.DictReader(file)}
         parts.append(_section(json.loads(path.read_text()), rows))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_speed()])
+
+
+def _speed() -> list[str]:
+    """What benchmarks/speed.py measured, in one run on one machine."""
+    with (FOLDER / "speed.csv").open() as file:
+        rows = list(csv.reader(file))
+    return [
+        "## Speed",
+        "",
+        "    python benchmarks/speed.py --data PHEE --out docs/results/speed.csv",
+        "",
+        f"| {' | '.join(rows[0])} |",
+        "|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows[1:]),
+        "",
+    ]
 
 
 def _section(facts: dict[str, Any], rows: dict[str, dict[str, str]]) -> str:

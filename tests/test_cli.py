@@ -150,7 +150,7 @@ def test_a_training_goes_on_after_ctrl_c(
     tiny: Path, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training stopped by Ctrl-C ends, when the command is given again, with the adapter of one that was not."""
-    from mnemoscope.models import Interrupted
+    from mnemoscope.errors import Interrupted
 
     words: Callable[[str], list[str]] = lambda name: [  # noqa: E731
         "finetune", str(tiny), "--data", str(notes), "--out", str(tmp_path / name), *SHORT

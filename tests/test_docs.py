@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import mnemoscope
-from mnemoscope import registry
+from mnemoscope import attacks, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "mnemoscope"
@@ -84,3 +84,13 @@ def test_readme_lists_the_files() -> None:
     files = [f"src/mnemoscope/{path.name}" for path in PACKAGE.glob("*.py")]
     assert sorted(inside) == sorted(rooms + files)
     assert all((ROOT / path).exists() for path in shown)
+
+
+def test_the_attack_of_contributing_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that CONTRIBUTING.md shows is an attack as soon as it lies in the room: nothing else is touched."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "mean_rank.py").write_text(block, encoding="utf-8")
+    monkeypatch.setattr(attacks, "__path__", [*attacks.__path__, str(tmp_path)])
+    monkeypatch.setattr(registry, "_attacks", dict(registry._attacks))
+    assert registry.find("mean_rank").summary.startswith("Minus the mean rank")

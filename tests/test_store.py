@@ -123,7 +123,7 @@ def test_a_failure_inside_writing_keeps_the_old_file(run: Run) -> None:
         path.write_text("half")
         raise RuntimeError
     assert run.path("a.txt").read_text() == "old"
-    assert [path.name for path in run.folder.iterdir()] == ["a.txt"]
+    assert sorted(path.name for path in run.folder.iterdir()) == ["a.txt", "manifest.json"]
 
 
 def test_a_kill_inside_writing_keeps_the_old_file(run: Run) -> None:
@@ -213,7 +213,7 @@ def test_torn_manifest_is_refused(run: Run, text: str) -> None:
     """A manifest that is no JSON is refused in one line that names it."""
     run.note()
     run.path("manifest.json").write_text(text, encoding="utf-8")
-    with pytest.raises(RunError, match=r"run/manifest\.json cannot be read as JSON"):
+    with pytest.raises(RunError, match=r"run/manifest\.json is not as mnemoscope writes it"):
         Run(run.folder)
 
 

@@ -58,19 +58,28 @@ def test_total_steps_by_hand(n, batch, epochs, steps):
 
 @pytest.mark.parametrize(
     ("steps", "wanted", "given"),
-    [(1000, 100, 100), (201, 100, 100), (200, 100, 20), (60, 100, 6), (4, 100, 1), (1, 100, 1), (10, 0, 0)],
+    [
+        (1000, 100, 100),
+        (201, 100, 100),
+        (200, 100, 20),
+        (60, 100, 6),
+        (4, 100, 0),
+        (6, 100, 1),
+        (1, 100, 0),
+        (10, 0, 0),
+    ],
 )
 def test_warmup_by_hand(steps, wanted, given):
-    """Warm-up is what was asked for where that is under half the run, else a tenth of the run and at least a step."""
+    """Warm-up is what was asked for where that is under half the run, else a tenth of the run."""
     assert models.warmup(steps, wanted) == given
 
 
 @pytest.mark.parametrize(
     ("n", "length", "batch", "device", "parts"),
     [
-        (64, 30, 64, CPU, 2),  # 1920 tokens: 3.2 parts of 600, and 2 is the largest divisor of 64 up to 3
-        (64, 40, 64, CPU, 4),  # 2560 tokens: 4.3
-        (64, 9, 64, CPU, 1),  # 576 tokens: 0.96
+        (64, 30, 64, CPU, 4),  # 1920 tokens: 2.7 parts of 700, and 4 is the next divisor of 64
+        (64, 40, 64, CPU, 4),  # 2560 tokens: 3.7
+        (64, 9, 64, CPU, 1),  # 576 tokens: 0.8
         (128, 1000, 8, CPU, 8),  # a part is at least a record
         (64, 40, 64, CUDA, 1),  # 2560 tokens: 0.3 parts of 8192
         (65, 40, 64, CPU, 1),  # a record is left over, and it cannot be cut in two
@@ -80,7 +89,7 @@ def test_warmup_by_hand(steps, wanted, given):
     ],
 )
 def test_micro_batches_by_hand(n, length, batch, device, parts):
-    """A part holds about 600 tokens on a CPU and 8192 on a GPU; parts divide the batch, and none is left empty."""
+    """A part holds up to 700 tokens on a CPU and 8192 on a GPU; parts divide the batch, and none is left empty."""
     assert models.micro_batches(np.full(n, length), batch, device=device) == parts
 
 
@@ -110,7 +119,9 @@ def test_an_epoch_holds_every_record_once(seen, opened, tmp_path, n, batch):
 
 def test_asked_micro_batches_do_not_repeat_records(seen, train, tmp_path):
     """A number of micro-batches that the user gives does not change which records are trained on."""
-    train(tmp_path / "work", tmp_path / "out", micro_batches=4, epochs=1)  # 14 records in batches of 4: 2 are left
+    parts = models.micro_batches(np.full(14, 30), 4, device=CPU, wanted=4)  # 14 records in batches of 4: 2 are left
+    assert parts == 2
+    train(tmp_path / "work", tmp_path / "out", micro_batches=parts, epochs=1)
     assert Counter(record for part in seen for record in part) == Counter(range(14))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mnemoscope import models
+from mnemoscope.errors import Interrupted
 from mnemoscope.models.finetune import newest_checkpoint
 
 CHILD = """
@@ -152,7 +152,7 @@ def test_interrupted(train, whole, tmp_path, step):
         if note is None and len(ticks) == step:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(models.Interrupted) as caught:
+    with pytest.raises(Interrupted) as caught:
         train(tmp_path / "work", tmp_path / "out", tick=tick, save_steps=99)
     assert "\n" not in str(caught.value)
     assert len(ticks) == step

@@ -43,7 +43,7 @@ class Recipe:
     seed: int
 
 
-PART_TOKENS = (600, 8192)
+PART_TOKENS = (700, 8192)
 """Tokens a micro-batch on a CPU and on a GPU: large enough for the matrix products, small enough to pad little."""
 
 
@@ -61,16 +61,17 @@ def warmup(steps: int, wanted: int) -> int:
 def micro_batches(
     lengths: NDArray[np.int64], batch_size: int, *, device: torch.device, wanted: int | None = None
 ) -> int:
-    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has about PART_TOKENS.
+    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has up to PART_TOKENS.
 
     The number divides the batch, and no last batch of an epoch has fewer records than parts: the sampler of
     transformers would fill it by repeating some.
     """
-    if wanted is None:
-        tokens = batch_size * float(lengths.mean())
-        wanted = min(batch_size, max(1, round(tokens / PART_TOKENS[device.type == "cuda"])))
     left = len(lengths) % batch_size
-    return max(m for m in range(1, wanted + 1) if batch_size % m == 0 and (left == 0 or left >= m))
+    allowed = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and (left == 0 or left >= m)]
+    if wanted is not None:
+        return max(m for m in allowed if m <= wanted)
+    parts = batch_size * float(lengths.mean()) / PART_TOKENS[device.type == "cuda"]
+    return next((m for m in allowed if m >= parts), allowed[-1])
 
 
 class _Records(torch.utils.data.Dataset[dict[str, list[int]]]):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mnemoscope.data as texts
 from mnemoscope import extraction, models, provenance, registry
 from mnemoscope.errors import ConfigError, DataError, ModelError, RunError
+from mnemoscope.progress import say
 from mnemoscope.seeds import derive
 from mnemoscope.store import Run, key_of
 from mnemoscope.tables import read_rows, write_rows
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mnemoscope.config import Columns, Compute, Measurement, Training
     from mnemoscope.models import LanguageModel, Tokens
 
-from mnemoscope.records import Record
+from mnemoscope.records import DataReport, Record
 
 RECORDS = "records.parquet"
 
@@ -67,6 +68,22 @@ def prepare(run: Run, records: Sequence[Record], source: str) -> None:
 
     run.stage("records", inputs, [RECORDS], write)
     run.note(data=asdict(report))
+    for line in told(report):
+        say(line)
+
+
+def told(report: DataReport) -> list[str]:
+    """What was read, for the person at the terminal."""
+    names = {"member": "members", "nonmember": "non-members", "excluded": "excluded (overwritten by planted records)"}
+    lines = []
+    for role, n in report.n_records.items():
+        at = report.length_quantiles[role]
+        lines.append(
+            f"read {n:,} {names[role]} in {report.n_groups[role]:,} groups; characters: median {at['median']:.0f}, "
+            f"half within {at['q25']:.0f}-{at['q75']:.0f}, all within {at['min']:.0f}-{at['max']:.0f}; "
+            f"{report.duplicates_within[role]:,} share their text"
+        )
+    return lines + [f"note: {finding}" for finding in report.findings]
 
 
 def find_adapter(adapter: Path | None) -> Trained | None:
