@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -136,33 +136,22 @@ def generate(
     inputs = {"traces": run.key("traces"), "prefix": prefix, "rows": rows}
 
     def work() -> None:
-        cuts = {i: extraction.cut(len(tokens.ids[i]), prefix) for i in rows}
-        chosen = {i: k for i, k in cuts.items() if k is not None}
-        generated = _continue(target, tokens, list(chosen), list(chosen.values()))
-        whole = [
-            np.concatenate([tokens.ids[i][:k], new]) for (i, k), new in zip(chosen.items(), generated, strict=True)
-        ]
-        with bar("read generations", sum(map(len, whole)), "tokens") as tick:
-            again = models.trace(target, models.rows_of(whole), models.plan_batches(_lengths(whole)), tick)[0]
-        means = {name: one.mean("logprob") for name, one in traces.items()}
-        found = []
-        for n, ((i, k), new) in enumerate(zip(chosen.items(), generated, strict=True)):
-            suffix, prefix_ids = tokens.ids[i][k:].tolist(), tokens.ids[i][:k].tolist()
-            found.append(
-                Generation(
-                    id=records[i].id,
-                    prefix=extraction.parse_prefix(prefix).label,
-                    prefix_tokens=k,
-                    suffix_tokens=len(suffix),
-                    text=models.decode(target, new),
-                    matched_tokens=extraction.leading_match(new.tolist(), suffix),
-                    ngram_share=extraction.ngram_share(new.tolist(), suffix),
-                    ngram_share_paper=extraction.ngram_share_paper(prefix_ids, new.tolist(), suffix),
-                    perplexity_base=float(np.exp(-means["reference"][i])),
-                    perplexity_target=float(np.exp(-means["target"][i])),
-                    perplexity_generated=float(np.exp(-again.tokens("logprob", n)[k:].mean(dtype=np.float64))),
-                )
+        cuts = {i: k for i in rows if (k := extraction.cut(len(tokens.ids[i]), prefix)) is not None}
+        generated = _continue(target, tokens, list(cuts), list(cuts.values()))
+        losses = _generated_losses(target, [tokens.ids[i][:k] for i, k in cuts.items()], generated)
+        perplexities = {name: np.exp(-np.ma.getdata(one.mean("logprob"))) for name, one in traces.items()}
+        found = [
+            Generation(
+                id=records[i].id,
+                prefix=extraction.parse_prefix(prefix).label,
+                text=models.decode(target, new),
+                perplexity_base=float(perplexities["reference"][i]),
+                perplexity_target=float(perplexities["target"][i]),
+                perplexity_generated=float(np.exp(loss)),
+                **_overlap(tokens.ids[i].tolist(), k, new.tolist()),
             )
+            for (i, k), new, loss in zip(cuts.items(), generated, losses, strict=True)
+        ]
         with run.writing(path) as out:
             write_rows(out, Generation, found)
 
@@ -170,8 +159,35 @@ def generate(
     return read_rows(run.path(path), Generation)
 
 
-def _lengths(rows: Sequence[Any]) -> Any:
-    return np.array([len(row) for row in rows], dtype=np.int64)
+def _generated_losses(target: LanguageModel, prefixes: Sequence[Any], generated: Sequence[Any]) -> list[float]:
+    """Mean loss of each generated part in the target, given its prefix, nats a token."""
+    whole = [np.concatenate(parts) for parts in zip(prefixes, generated, strict=True)]
+    lengths = np.array([len(ids) for ids in whole], dtype=np.int64)
+    with bar("read generations", int(lengths.sum()), "tokens") as tick:
+        again, _ = models.trace(target, models.rows_of(whole), models.plan_batches(lengths), tick)
+    return [
+        -float(again.tokens("logprob", n)[len(prefix) :].astype(np.float64).mean()) for n, prefix in enumerate(prefixes)
+    ]
+
+
+class _Overlap(TypedDict):
+    prefix_tokens: int
+    suffix_tokens: int
+    matched_tokens: int
+    ngram_share: float
+    ngram_share_paper: float
+
+
+def _overlap(ids: list[int], k: int, new: list[int]) -> _Overlap:
+    """How much of the record's suffix the generated tokens hold."""
+    prefix, suffix = ids[:k], ids[k:]
+    return _Overlap(
+        prefix_tokens=k,
+        suffix_tokens=len(suffix),
+        matched_tokens=extraction.leading_match(new, suffix),
+        ngram_share=extraction.ngram_share(new, suffix),
+        ngram_share_paper=extraction.ngram_share_paper(prefix, new, suffix),
+    )
 
 
 def _sample(records: Sequence[Record], wanted: str, seed: int) -> list[int]:
