@@ -14,7 +14,6 @@ from pathlib import Path
 from mnemoscope import steps
 from mnemoscope.config import Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
-from mnemoscope.progress import say
 from mnemoscope.results import Adapter, Audit
 from mnemoscope.store import Run
 
@@ -147,6 +146,4 @@ def demo(*, out: Path = Path("demo"), seed: int = 13) -> Audit:
         seed: One number from which every random draw is derived.
     """
     adapter = finetune(DEFAULT, out=out, data="synthetic:200", training=DEMO, seed=seed)
-    done = audit(DEFAULT, adapter=adapter.run, seed=seed)
-    say(f"report: {done.run / 'report.html'}")
-    return done
+    return audit(DEFAULT, adapter=adapter.run, seed=seed)

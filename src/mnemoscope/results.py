@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group
 from rich.text import Text
 
 from mnemoscope import steps
@@ -85,7 +86,9 @@ class Audit:
         return Path(path)
 
     def __rich__(self) -> RenderableType:
-        return steps.terminal(Run(self.run), self.summary)
+        page = self.run / "report.html"
+        place = [Text(f"report  {page}")] if page.is_file() else []
+        return Group(steps.terminal(Run(self.run), self.summary), *place)
 
 
 def _frame(path: Path) -> pd.DataFrame:

@@ -115,6 +115,17 @@ def test_not_resolved_is_said(evidence: Evidence) -> None:
     assert "of training records at 10% false alarms" in text
 
 
+def test_a_value_that_too_few_groups_carry_is_no_headline(evidence: Evidence) -> None:
+    """A rate with a value and a reason is told as not resolved, and the next higher rate is stated instead."""
+
+    def change(e: Estimate) -> Estimate:
+        return replace(e, reason="not resolved: few groups") if e.name.endswith("tpr_at_fpr.0.01") else e
+
+    text = " ".join(changed(evidence, change))
+    assert "at 1% false alarms is not resolved (lr_ratio): few groups." in text
+    assert "of training records at 10% false alarms" in text
+
+
 def test_all_none_still_speaks(evidence: Evidence) -> None:
     """Estimates without values give sentences without numbers."""
     sentences = changed(evidence, lambda e: replace(e, value=None, low=None, high=None, reason=None))

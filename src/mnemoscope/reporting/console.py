@@ -16,6 +16,10 @@ from mnemoscope.reporting.wording import NONE, estimate, rate, until
 _STYLES = {"valid": "bold green", "doubtful": "bold yellow", "not resolvable": "bold red"}
 
 
+OPEN = " (?)"
+"""Stands behind a value that too few groups carry."""
+
+
 def terminal(summary: Mapping[str, Any], timings: Mapping[str, Any]) -> RenderableType:
     """The verdict, the sentences, a table of attacks, what was extracted, and how long the stages took."""
     shown = [_verdict(summary), Text(), *_sentences(summary)]
@@ -46,10 +50,14 @@ def _attacks(membership: Mapping[str, Any]) -> Table:
     table.add_column("AUC", justify="right")
     for asked in rates:
         table.add_column(f"TPR at {rate(float(asked))} FPR", justify="right")
+    unresolved = False
     for name in names.attacks({"membership": membership}):
         cells = [_cell("auc", membership[name].get("auc"))]
         cells += [_cell("tpr_at_fpr", membership[name].get("tpr_at_fpr", {}).get(asked)) for asked in rates]
         table.add_row(Text(name), *cells)
+        unresolved |= any(cell.plain.endswith(OPEN) for cell in cells)
+    if unresolved:
+        table.caption = f"{OPEN.strip()} not resolved: too few non-member groups for this false-positive rate"
     return table
 
 
@@ -67,7 +75,10 @@ def _extractions(extraction: Mapping[str, Any]) -> Table:
 def _cell(name: str, leaf: Mapping[str, Any] | None) -> Text:
     if leaf is None:
         return Text(NONE)
-    return Text("not resolved" if leaf["value"] is None else estimate(name, leaf))
+    if leaf["value"] is None:
+        return Text("not resolved")
+    open_mark = OPEN if "reason" in leaf else ""
+    return Text(estimate(name, leaf) + open_mark, style="dim" if open_mark else "")
 
 
 def _timings(timings: Mapping[str, Any]) -> Iterable[Text]:

@@ -116,6 +116,8 @@ def _continue(lm: LanguageModel, tokens: Tokens, rows: Sequence[int], cuts: Sequ
     """Greedy continuations of the records `rows`, as long as what was cut off."""
     prefixes = [tokens.ids[i][:k] for i, k in zip(rows, cuts, strict=True)]
     lengths = [len(tokens.ids[i]) - k for i, k in zip(rows, cuts, strict=True)]
+    if not rows:
+        return []
     with bar("generate", len(rows), "records") as tick:
         return models.greedy(lm, prefixes, lengths, tick=tick)
 

@@ -104,7 +104,7 @@ def page(run: Run, *, show_text: bool) -> str:
 
 def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
     """The same verdict in a few lines."""
-    return reporting.terminal(summary, run.timings)
+    return reporting.terminal(summary, run.timings["stages"])
 
 
 def report(run: Run, *, show_text: bool) -> str:
