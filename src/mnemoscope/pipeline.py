@@ -121,7 +121,8 @@ def audit(
     generations = steps.generate(run, cell, audited, traces, target, tokens, measurement, seed)
     steps.describe(run, cell, target, base, trained, tokens, measurement, compute, seed)
     steps.estimate(run, audited, traces, scores, extractions, generations, measurement, seed)
-    return report(run.folder, show_text=show_text)
+    steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would
+    return Audit(run.folder, cell)
 
 
 def report(run: Path, *, show_text: bool = False) -> Audit:
@@ -132,7 +133,7 @@ def report(run: Path, *, show_text: bool = False) -> Audit:
         show_text: Put the text of records into the page, which is then private.
     """
     opened = Run(Path(run))
-    cell = steps.report(opened, show_text=show_text)
+    cell = steps.report(opened, show_text=show_text, again=True)
     return Audit(opened.folder, cell)
 
 

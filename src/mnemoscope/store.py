@@ -79,7 +79,7 @@ class Run:
         known = self.manifest["stages"].get(name)
         if known and known["key"] == key and self._hashes(names) == known["files"]:
             return False
-        self.manifest["stages"].pop(name, None)
+        self.forget(name)
         start = time.perf_counter()
         make()
         seconds = time.perf_counter() - start
@@ -102,6 +102,10 @@ class Run:
         """Whether the stage was made from these inputs."""
         known = self.manifest["stages"].get(name)
         return bool(known) and known["key"] == key_of(inputs)
+
+    def forget(self, name: str) -> None:
+        """Let the stage run again."""
+        self.manifest["stages"].pop(name, None)
 
     def key(self, name: str) -> str:
         """The key of a finished stage, as an input of the next."""

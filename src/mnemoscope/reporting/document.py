@@ -82,7 +82,8 @@ def _described(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _level(summary: Mapping[str, Any]) -> str:
-    levels = sorted({row["level"] for row in tables.everything(summary)})
+    # the controls have a level of their own, and say so in their own table
+    levels = sorted({row["level"] for row in tables.everything({**summary, "controls": {}})})
     return " or ".join(levels) or "95%"
 
 

@@ -107,8 +107,11 @@ def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
     return reporting.terminal(summary, run.timings["stages"])
 
 
-def report(run: Run, *, show_text: bool) -> str:
-    """Write summary.json and, where the report extra is installed, report.html; returns the cell."""
+def report(run: Run, *, show_text: bool, again: bool = False) -> str:
+    """Write summary.json and, where the report extra is installed, report.html; returns the cell.
+
+    With `again` they are written also where nothing has changed: mnemoscope itself may have.
+    """
     found = evidence(run)
     summary = reporting.summary(found)
     inputs = {"estimates": run.key("estimates"), "manifest": dict(found.manifest), "show_text": show_text}
@@ -119,6 +122,8 @@ def report(run: Run, *, show_text: bool) -> str:
         if pages:
             run.write_text(PAGE, page(run, show_text=show_text))
 
+    if again:
+        run.forget("report")
     run.stage("report", inputs, [SUMMARY, *pages], work)
     if not pages:
         say("report.html is not written: its libraries are missing. Run  pip install 'mnemoscope[report]'")
