@@ -25,6 +25,11 @@ hand. Intervals are 95% group bootstrap unless a table says otherwise.
 """
 
 
+AIMS = """The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one product
+whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, dropout and
+casts, which grow in share as the products get faster."""
+
+
 def collect(run: Path, name: str, commands: list[str]) -> None:
     """Copy the estimates, timings and identity of a finished run."""
     import pyarrow.parquet as pq
@@ -63,9 +68,7 @@ def _speed() -> list[str]:
         "|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in rows[1:]),
         "",
-        "The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one product",
-        "whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, dropout and",
-        "casts, which grow in share as the products get faster.",
+        AIMS,
         "",
     ]
 
