@@ -25,7 +25,8 @@ hand. Intervals are 95% group bootstrap unless a table says otherwise.
 """
 
 
-AIMS = """The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one product
+AIMS = """\
+The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one product
 whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, dropout and
 casts, which grow in share as the products get faster."""
 
