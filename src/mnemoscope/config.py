@@ -64,6 +64,8 @@ class Columns(Options):
     """Column with the document or person a record comes from (else group, patient or document, else the id)."""
     split_column: str | None = None
     """Column that says train, dev or test, or member and nonmember (else split)."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1
+    """Keep this share of the groups, drawn at random among members and among non-members: a quick first look."""
 
 
 @Parameter(name="*", group="Fine-tuning")
@@ -113,7 +115,18 @@ class Measurement(Options):
     """What to measure."""
 
     attacks: Names = ()
-    """Membership attacks to run, with commas; all of them when not given (see: mnemoscope attacks)."""
+    """Membership attacks to run, with commas, or all; those that need no further pass when not given (see: mnemoscope
+    attacks)."""
+    shadows: Annotated[int, Field(ge=0)] = 0
+    """Shadow adapters to train on random halves, an even number, for lira, rmia and counterfactual memorization."""
+    second: str | None = None
+    """Another model, for smaller_model: built-in, local folder, .gguf file or hub id."""
+    shots: Positive = 7
+    """Known records in front of each record, for recall and con_recall."""
+    neighbours: Positive = 10
+    """Changed copies of each record, for neighbourhood."""
+    prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of members among the records that an attacker asks about, for the posterior."""
     prefixes: Names = ("0.5",)
     """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas; 0.5."""
     generations: str = "100"
@@ -122,6 +135,13 @@ class Measurement(Options):
     """Bootstrap resamples."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
+
+
+    @model_validator(mode="after")
+    def _even(self) -> Measurement:
+        if self.shadows % 2:
+            raise ValueError(f"--shadows {self.shadows}: give an even number, each group is in half of the shadows")
+        return self
 
 
 @Parameter(name="*", group="Computation")

@@ -136,6 +136,23 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """How much better models predict a record when they were trained on it (Zhang et al. 2021, arXiv:2112.12938)."""
+
+    id: str
+    accuracy: float
+    """Share of tokens that greedy decoding would emit: mean over shadows with the record minus over those without."""
+    accuracy_error: float
+    """Standard error of `accuracy`."""
+    logprob: float
+    """The same for the mean log-probability, nats a token."""
+    logprob_error: float
+    n_in: int
+    """Shadows that were trained on the record."""
+    n_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A statistic with all that is needed to judge it."""
 
@@ -160,6 +177,10 @@ class Estimate:
     """A record is called a member when its score is strictly above."""
     reason: str | None = None
     """Why the value or its interval is missing, or "not resolved: …"."""
+    p_value: float | None = None
+    """Two-sided, of the hypothesis that nothing is there: an AUC of .5, or a difference of 0."""
+    p_adjusted: float | None = None
+    """The same after Holm's correction over all estimates of its family."""
 
 
 @dataclass(frozen=True, slots=True)

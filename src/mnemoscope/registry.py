@@ -1,6 +1,6 @@
 """The attacks that exist: one decorator, one dictionary.
 
-An attack is a function of traces that returns one score a record, higher = more likely a member. Every module of
+An attack is a function of evidence that returns one score a record, higher = more likely a member. Every module of
 `mnemoscope.attacks` is imported when the first attack is asked for, so adding a file is adding an attack.
 """
 
@@ -10,21 +10,58 @@ import hashlib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnemoscope.errors import ConfigError, MnemoscopeError, unknown
-from mnemoscope.records import Scores
+from mnemoscope.folds import group_folds
+from mnemoscope.records import Record, Scores
 from mnemoscope.traces import Traces
 
-NEEDS = ("target", "reference")
-"""The traces that the pipeline can hand to an attack, by the name of its parameter."""
+NEEDS: Mapping[str, str] = {
+    "target": "0",
+    "reference": "0",
+    "lowercase": "1",
+    "nonmember_shots": "1",
+    "member_shots": "1",
+    "neighbours": "--neighbours",
+    "second": "1 of --second",
+    "gradient": "1 forward and backward",
+    "shadows": "--shadows, and as many fine-tunings",
+}
+"""The evidence that the pipeline can hand to an attack, by the name of its parameter, and what it costs in forward
+passes over the records beyond the two that every audit makes.
 
+target, reference, lowercase (the target on lower-cased text), nonmember_shots, member_shots (the target on records
+after some known non-members or members), second (another model): `Traces`. neighbours: a tuple of `Traces` of the
+target on changed texts. gradient: norm of each record's gradient, a masked array. shadows: `Shadows`."""
+
+TRACE_ONLY = ("target", "reference")
+"""What every audit has: attacks that need no more are run when none is named."""
 
 TAKEN = ("id", "group", "role", "part")
 """Columns of scores.parquet that are no scores."""
+
+
+class Unscorable(MnemoscopeError):
+    """A fitted attack has nothing to learn from; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a fitted attack learns from: the records of the other folds, none of a group that it will be asked about."""
+
+    member: NDArray[np.bool_]
+    """Whether the record was trained on, shape (n,)."""
+    calibration: NDArray[np.bool_]
+    """Whether it is a non-member of the calibration part, shape (n,)."""
+    traces: Mapping[str, Traces]
+    """The attack's evidence on these records, by need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +76,27 @@ class Attack:
     needs: tuple[str, ...]
     min_tokens: int
     """A record with fewer scored tokens is not scored."""
+    fitted: bool
+    """Whether it learns from labels; then its scores can be compared inside one fold only."""
     function: Callable[..., Scores]
 
-    def score(self, traces: Mapping[str, Traces]) -> Scores:
-        """Scores of shape (n_records,), masked where a record is too short.
+    @property
+    def cost(self) -> str:
+        """Forward passes over the records beyond the audit's own two."""
+        return " + ".join(dict.fromkeys(NEEDS[need] for need in self.needs if NEEDS[need] != "0")) or "0"
+
+    def score(self, evidence: Mapping[str, Any], records: Sequence[Record] | None = None) -> Scores:
+        """Scores of shape (n_records,), masked where a record is too short; a fitted attack needs the `records`.
 
         Raises:
+            Unscorable: a fitted attack has nothing to learn from.
             MnemoscopeError: the attack returned a number that is not finite for a record long enough.
         """
-        given = [traces[need] for need in self.needs]
+        given = {need: evidence[need] for need in self.needs}
         with np.errstate(divide="ignore", invalid="ignore"):
-            scores = np.ma.masked_array(self.function(*given), copy=True)
-        short = given[0].lengths < self.min_tokens
+            raw = self._crossed(given, records or ()) if self.fitted else self.function(*given.values())
+        scores = np.ma.masked_array(raw, dtype=np.float64, copy=True)
+        short = self._short(given)
         # numpy masks what it divides by zero, so a mask on a long record is as bad as an infinity
         bad = int((~short & (np.ma.getmaskarray(scores) | ~np.isfinite(np.ma.getdata(scores)))).sum())
         if bad:
@@ -58,9 +104,42 @@ class Attack:
         scores[short] = np.ma.masked
         return scores
 
+    def _short(self, given: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Where a trace has too few tokens, or a score that came in is masked itself."""
+        found = []
+        for one in given.values():
+            if isinstance(one, Traces):
+                found.append(one.lengths < self.min_tokens)
+            elif isinstance(one, np.ma.MaskedArray):
+                found.append(np.ma.getmaskarray(one))
+        return np.asarray(np.logical_or.reduce(found), dtype=bool)
+
+    def _crossed(self, given: Mapping[str, Traces], records: Sequence[Record]) -> Scores:
+        """Scores of each fold by a fit on the others."""
+        if not records:  # nobody to learn from and nobody to score
+            return np.ma.masked_all(len(next(iter(given.values()))), dtype=np.float64)
+        folds = group_folds(records)
+        if folds is None:
+            raise Unscorable("a class has too few groups to learn from some and score the others")
+        member = np.array([record.role == "member" for record in records])
+        calibration = np.array([record.role == "nonmember" and record.part == "calibration" for record in records])
+        # by id, so that a fit does not depend on the order in which the records came
+        order = np.array(sorted(range(len(records)), key=lambda i: records[i].id), dtype=np.int64)
+        scores = np.ma.masked_all(len(records), dtype=np.float64)
+        for fold in range(int(folds.max()) + 1):
+            learnt, asked = order[folds[order] != fold], order[folds[order] == fold]
+            seen = {need: one.take(learnt) for need, one in given.items()}
+            here = [one.take(asked) for one in given.values()]
+            scores[asked] = self.function(Seen(member[learnt], calibration[learnt], seen), *here)
+        return scores
+
     def fingerprint(self) -> str:
-        """Hash of the attack's source: an edited attack is scored again."""
-        return hashlib.sha256(inspect.getsource(self.function).encode()).hexdigest()
+        """Hash of the source files of all attacks: one may use another, and an edited one is scored again."""
+        folder = Path(inspect.getfile(self.function)).parent
+        digest = hashlib.sha256(inspect.getsource(self.function).encode())
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
     def reason(self) -> str:
         """Why a masked record was not scored."""
@@ -71,12 +150,15 @@ _attacks: dict[str, Attack] = {}
 
 
 def attack(
-    *, source: str, needs: tuple[str, ...], min_tokens: int = 1
+    *, source: str, needs: tuple[str, ...], min_tokens: int = 1, fitted: bool = False
 ) -> Callable[[Callable[..., Scores]], Callable[..., Scores]]:
     """Register the decorated function under its own name.
 
+    It takes the evidence that it needs, in the order of `needs`. A fitted one takes a `Seen` first: it is called once
+    a fold, learns from `Seen`, and scores the records of the fold.
+
     Raises:
-        MnemoscopeError: the name is taken, the docstring is missing, or `needs` asks for traces that do not exist.
+        MnemoscopeError: the name is taken, the docstring is missing, or `needs` asks for what nobody provides.
     """
 
     def register(function: Callable[..., Scores]) -> Callable[..., Scores]:
@@ -89,10 +171,12 @@ def attack(
         for need in needs:
             if need not in NEEDS:
                 raise MnemoscopeError(unknown("trace", need, NEEDS))
+        if fitted and not set(needs) <= set(TRACE_ONLY):
+            raise MnemoscopeError(f"attack {name!r} is fitted: it may need target and reference only")
         if not (function.__doc__ or "").strip():
             raise MnemoscopeError(f"attack {name!r} needs a docstring: its first line says what the score is")
         summary = str(function.__doc__).strip().splitlines()[0]
-        _attacks[name] = Attack(name, summary, source, needs, min_tokens, function)
+        _attacks[name] = Attack(name, summary, source, needs, min_tokens, fitted, function)
         return function
 
     return register
@@ -116,3 +200,8 @@ def find(name: str) -> Attack:
     if name not in known:
         raise ConfigError(unknown("attack", name, known))
     return known[name]
+
+
+def trace_only() -> tuple[str, ...]:
+    """Names of the attacks that need no further forward pass."""
+    return tuple(name for name, one in attacks().items() if set(one.needs) <= set(TRACE_ONLY))

@@ -6,8 +6,9 @@ record without tokens is masked, and arithmetic between reductions carries the m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ COLUMNS: Mapping[str, type[np.generic]] = {
 minus the best other logit (>= 0: greedy decoding would emit it) · gap_ulp: gap in units of the last place of the top
 logit · rank: of the true token, 1 = top · mean_logprob, std_logprob: moments of log p under p (the mu and sigma of
 Min-K%++, arXiv:2404.02936)."""
+
+
+Column = str | NDArray[Any]
+"""The name of a column, or an array over all tokens made of columns, shape (offsets[-1],)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +62,46 @@ class Traces:
         """Column `name` of record `i`, shape (lengths[i],)."""
         return self.columns[name][self.offsets[i] : self.offsets[i + 1]]
 
-    def sum(self, name: str) -> Scores:
+    def values(self, column: Column) -> NDArray[np.generic]:
+        """A column by its name; an array over all tokens is given back as it is."""
+        return self.columns[column] if isinstance(column, str) else column
+
+    def sum(self, column: Column) -> Scores:
         """Sum of a column over each record's tokens in float64; masked where a record has none."""
         total, held = np.zeros(len(self)), self.lengths > 0
         if held.any():  # reduceat gives an empty record its neighbour's first token, so those are left out
             starts = self.offsets[:-1][held]
-            total[held] = np.add.reduceat(self.columns[name].astype(np.float64), starts)
+            total[held] = np.add.reduceat(self.values(column).astype(np.float64), starts)
         return np.ma.masked_array(total, mask=~held)
 
-    def mean(self, name: str) -> Scores:
+    def mean(self, column: Column) -> Scores:
         """Mean of a column over each record's tokens; masked where a record has none."""
-        return self.sum(name) / self.lengths
+        return self.sum(column) / self.lengths
+
+    def lowest(self, column: Column, fraction: float) -> Scores:
+        """Mean of the lowest `fraction` of each record's values, at least one of them; masked where it has none.
+
+        The number of values is fraction * tokens rounded to the nearest whole number, halves to even, because int()
+        would make it 0 for short texts.
+        """
+        means = np.ma.masked_all(len(self), dtype=np.float64)
+        for rows, matrix in self.by_length(column):
+            k = max(1, round(fraction * matrix.shape[1]))
+            means[rows] = np.partition(matrix, k - 1, axis=1)[:, :k].mean(axis=1, dtype=np.float64)
+        return means
+
+    def by_length(self, column: Column) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Records with equally many tokens together: their rows, shape (m,), and values, shape (m, tokens).
+
+        Records without tokens are left out. Work on the matrices is vectorised and needs no padding, and a record's
+        result does not depend on what stands beside it.
+        """
+        values, lengths = self.values(column), self.lengths
+        order = np.argsort(lengths, kind="stable")
+        found, first = np.unique(lengths[order], return_index=True)
+        for n, rows in zip(found, np.split(order, first[1:]), strict=True):
+            if n:
+                yield rows, values[self.offsets[rows][:, None] + np.arange(n)]
 
     def take(self, rows: NDArray[np.int64]) -> Traces:
         """The records `rows`, in that order."""
@@ -81,3 +115,17 @@ class Traces:
             text_bytes=self.text_bytes[rows],
             zlib_bytes=self.zlib_bytes[rows],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Shadows:
+    """Traces of K models that were each trained on a random half of the groups, whose truth is therefore known."""
+
+    traces: tuple[Traces, ...]
+    """One a shadow model, over the audited records in their order."""
+    inside: NDArray[np.bool_]
+    """Whether the shadow was trained on the record, shape (K, n)."""
+    population: NDArray[np.bool_]
+    """Records that stand for text nobody trained the target on: non-members of the calibration part, shape (n,)."""
+    groups: NDArray[np.int64]
+    """Group code of each record, shape (n,)."""
