@@ -50,11 +50,14 @@ def attacks() -> str:
     parts = [
         "# Membership attacks",
         WRITTEN,
-        "Higher = more likely a member. One file of src/mnemoscope/attacks is one attack.",
+        "Higher = more likely a member. One file of src/mnemoscope/attacks is one attack. The cost is in forward passes "
+        "over the records beyond the two that every audit makes; attacks that cost none are run when none is named. "
+        "What was checked of each, and how: [papers.md](papers.md).",
     ]
-    rows = ["| attack | needs | tokens | score | source |", "|---|---|---|---|---|"]
+    rows = ["| attack | needs | cost | tokens | score | source |", "|---|---|---|---|---|---|"]
     for one in registry.attacks().values():
-        cells = (f"`{one.name}`", ", ".join(one.needs), f"{one.min_tokens} or more", one.summary, one.source)
+        needs = ", ".join(one.needs) + (" (fitted)" if one.fitted else "")
+        cells = (f"`{one.name}`", needs, one.cost, f"{one.min_tokens} or more", one.summary, one.source)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n\n".join([*parts, "\n".join(rows)]) + "\n"
 

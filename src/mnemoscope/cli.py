@@ -26,10 +26,15 @@ app.command(pipeline.report)
 
 @app.command
 def attacks() -> Table:
-    """List the membership attacks: name, what they need, source, formula."""
-    table = Table("attack", "needs", "source", "score (higher = more likely a member)", box=None, header_style="bold")
+    """List the membership attacks: name, what they need, cost, source, formula.
+
+    The cost is in forward passes over the records beyond the two that every audit makes: one of the target and one of
+    the reference. Attacks that cost none are run when none is named.
+    """
+    columns = ("attack", "needs", "cost", "source", "score (higher = more likely a member)")
+    table = Table(*columns, box=None, header_style="bold")
     for one in registry.attacks().values():
-        table.add_row(one.name, ", ".join(one.needs), one.source, one.summary)
+        table.add_row(one.name, ", ".join(one.needs), one.cost, one.source, one.summary)
     return table
 
 

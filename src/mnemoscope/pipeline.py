@@ -1,8 +1,9 @@
 """READ FIRST. The verbs of mnemoscope, each a list of stages; only `steps` opens the doors between rooms.
 
     text ──prepare──▶ records ──finetune──▶ adapter ──trace──▶ traces ──attack──▶ scores ──────▶ estimates ──▶ report
-                                                                 └──extract──▶ extractions ──────┘
-                                            adapter ──generate──▶ generations ───┘
+                       │                                      └──extract──▶ extractions ─────────┤
+                       │                     adapter ──generate──▶ generations ──────────────────┤
+                       └──check──▶ checks of the texts alone ────────────────────────────────────┘
 
 Each arrow is a stage that writes its files into the run folder and is skipped when its inputs have not changed.
 """
@@ -110,19 +111,19 @@ def audit(
     trained = steps.find_adapter(adapter)
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
-    target, base = steps.open_pair(model, trained, reference, compute)
-    cell = trained.cell if trained else target.name
-    audited = [record for record in records if record.role != "excluded"]
-    tokens = steps.tokens(target, base, audited, compute)
+    case = steps.open_case(run, model, trained, reference, records, measurement, compute, seed)
     steps.prepare(run, records, source)
-    traces = steps.trace(run, cell, target, base, tokens, compute)
-    scores = steps.attack(run, cell, audited, traces, names)
-    extractions = steps.extract(run, cell, audited, traces, target, base, tokens, measurement)
-    generations = steps.generate(run, cell, audited, traces, target, tokens, measurement, seed)
-    steps.describe(run, cell, target, base, trained, tokens, measurement, compute, seed)
-    steps.estimate(run, audited, traces, scores, extractions, generations, measurement, seed)
+    traces = steps.trace(case)
+    extractions = steps.extract(case, traces)
+    generations = steps.generate(case, traces)
+    checks = steps.check_texts(case)
+    steps.describe(case)
+    evidence = steps.gather(case, traces, names)  # last of all that asks the target: shadows take its adapter off
+    scores = steps.attack(case, evidence, names)
+    memorized = steps.counterfactuals(case, evidence)
+    steps.estimate(case, traces, checks, scores, extractions, generations, memorized)
     steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would
-    return Audit(run.folder, cell)
+    return Audit(run.folder, case.cell)
 
 
 def report(run: Path, *, show_text: bool = False) -> Audit:

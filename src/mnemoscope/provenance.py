@@ -9,7 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("mnemoscope", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "scipy", "scikit-learn")
+PACKAGES = (
+    "mnemoscope", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "scipy", "scikit-learn",
+    "statsmodels", "datasketch",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

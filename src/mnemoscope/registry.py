@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mnemoscope.errors import ConfigError, MnemoscopeError, unknown
 from mnemoscope.folds import group_folds
 from mnemoscope.records import Record, Scores
-from mnemoscope.traces import Traces
+from mnemoscope.traces import Shadows, Traces
 
 NEEDS: Mapping[str, str] = {
     "target": "0",
@@ -105,19 +105,14 @@ class Attack:
         return scores
 
     def _short(self, given: Mapping[str, Any]) -> NDArray[np.bool_]:
-        """Where a trace has too few tokens, or a score that came in is masked itself."""
-        found = []
-        for one in given.values():
-            if isinstance(one, Traces):
-                found.append(one.lengths < self.min_tokens)
-            elif isinstance(one, np.ma.MaskedArray):
-                found.append(np.ma.getmaskarray(one))
+        """Where a piece of evidence has too little to say about the record, shape (n,)."""
+        found = [_lacking(one, self.min_tokens) for one in given.values()]
         return np.asarray(np.logical_or.reduce(found), dtype=bool)
 
     def _crossed(self, given: Mapping[str, Traces], records: Sequence[Record]) -> Scores:
         """Scores of each fold by a fit on the others."""
         if not records:  # nobody to learn from and nobody to score
-            return np.ma.masked_all(len(next(iter(given.values()))), dtype=np.float64)
+            return _unscored(len(next(iter(given.values()))))
         folds = group_folds(records)
         if folds is None:
             raise Unscorable("a class has too few groups to learn from some and score the others")
@@ -125,7 +120,7 @@ class Attack:
         calibration = np.array([record.role == "nonmember" and record.part == "calibration" for record in records])
         # by id, so that a fit does not depend on the order in which the records came
         order = np.array(sorted(range(len(records)), key=lambda i: records[i].id), dtype=np.int64)
-        scores = np.ma.masked_all(len(records), dtype=np.float64)
+        scores = _unscored(len(records))
         for fold in range(int(folds.max()) + 1):
             learnt, asked = order[folds[order] != fold], order[folds[order] == fold]
             seen = {need: one.take(learnt) for need, one in given.items()}
@@ -143,7 +138,29 @@ class Attack:
 
     def reason(self) -> str:
         """Why a masked record was not scored."""
-        return f"needs {self.min_tokens} or more scored tokens"
+        tokens = f"needs {self.min_tokens} or more scored tokens"
+        return f"{tokens}, and shadow models with and without the record" if "shadows" in self.needs else tokens
+
+
+def _unscored(n: int) -> Scores:
+    """`n` masked scores, to be filled."""
+    return np.ma.masked_array(np.zeros(n), mask=True)
+
+
+def _lacking(one: Any, min_tokens: int) -> NDArray[np.bool_]:
+    """Where one piece of evidence cannot speak about a record, shape (n,).
+
+    A trace: too few tokens. A tuple of traces: too few in all of them. Shadows: too few, or no model trained with the
+    record, or none without it. A score that came in: masked.
+    """
+    if isinstance(one, Traces):
+        return one.lengths < min_tokens
+    if isinstance(one, Shadows):
+        never, always = ~one.inside.any(axis=0), one.inside.all(axis=0)
+        return np.asarray(_lacking(one.traces, min_tokens) | never | always, dtype=bool)
+    if isinstance(one, tuple):
+        return np.asarray(np.logical_and.reduce([_lacking(trace, min_tokens) for trace in one]), dtype=bool)
+    return np.ma.getmaskarray(one)
 
 
 _attacks: dict[str, Attack] = {}

@@ -93,9 +93,12 @@ def read_traces(path: Path) -> Traces:
 
 
 def write_scores(
-    path: Path, records: Sequence[Record], scores: Mapping[str, Scores], reasons: Mapping[str, str]
+    path: Path, records: Sequence[Record], scores: Mapping[str, Scores], reasons: Mapping[str, Sequence[str | None]]
 ) -> None:
-    """Write one row a record: who it is, then each attack's score (null where unscored) and the reason why not."""
+    """Write one row a record: who it is, then each attack's score (null where unscored) and the reason why not.
+
+    `reasons` has one entry a record for each attack, None where the record was scored.
+    """
     columns: dict[str, pa.Array] = {
         name: pa.array([getattr(record, name) for record in records], pa.string())
         for name in ("id", "group", "role", "part")
@@ -103,7 +106,7 @@ def write_scores(
     for attack, values in scores.items():
         mask = np.ma.getmaskarray(values)
         columns[attack] = pa.array(values.filled(0.0), mask=mask)
-        columns[f"{attack}.unscored"] = pa.array([reasons[attack] if out else None for out in mask], pa.string())
+        columns[f"{attack}.unscored"] = pa.array(reasons[attack], pa.string())
     pq.write_table(pa.table(columns), path)
 
 

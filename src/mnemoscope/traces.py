@@ -62,7 +62,7 @@ class Traces:
         """Column `name` of record `i`, shape (lengths[i],)."""
         return self.columns[name][self.offsets[i] : self.offsets[i + 1]]
 
-    def values(self, column: Column) -> NDArray[np.generic]:
+    def values(self, column: Column) -> NDArray[Any]:
         """A column by its name; an array over all tokens is given back as it is."""
         return self.columns[column] if isinstance(column, str) else column
 
@@ -76,19 +76,25 @@ class Traces:
 
     def mean(self, column: Column) -> Scores:
         """Mean of a column over each record's tokens; masked where a record has none."""
-        return self.sum(column) / self.lengths
+        means: Scores = self.sum(column) / self.lengths
+        return means
 
     def lowest(self, column: Column, fraction: float) -> Scores:
-        """Mean of the lowest `fraction` of each record's values, at least one of them; masked where it has none.
+        """Mean of the lowest `fraction` of each record's values, at least one of them; masked where it has none."""
+        means, held = np.zeros(len(self)), self.lengths > 0
+        for rows, lowest in self.bottom(column, fraction):
+            means[rows] = lowest.astype(np.float64).mean(axis=1)
+        return np.ma.masked_array(means, mask=~held)
 
-        The number of values is fraction * tokens rounded to the nearest whole number, halves to even, because int()
+    def bottom(self, column: Column, fraction: float) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """The lowest `fraction` of each record's values, like `by_length`: rows, shape (m,), and values, shape (m, k).
+
+        k is fraction * tokens rounded to the nearest whole number, halves to even, and at least 1, because int()
         would make it 0 for short texts.
         """
-        means = np.ma.masked_all(len(self), dtype=np.float64)
         for rows, matrix in self.by_length(column):
             k = max(1, round(fraction * matrix.shape[1]))
-            means[rows] = np.partition(matrix, k - 1, axis=1)[:, :k].mean(axis=1, dtype=np.float64)
-        return means
+            yield rows, np.partition(matrix, k - 1, axis=1)[:, :k]
 
     def by_length(self, column: Column) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
         """Records with equally many tokens together: their rows, shape (m,), and values, shape (m, tokens).
@@ -98,9 +104,10 @@ class Traces:
         """
         values, lengths = self.values(column), self.lengths
         order = np.argsort(lengths, kind="stable")
-        found, first = np.unique(lengths[order], return_index=True)
-        for n, rows in zip(found, np.split(order, first[1:]), strict=True):
+        found, first, count = np.unique(lengths[order], return_index=True, return_counts=True)
+        for n, start, m in zip(found, first, count, strict=True):
             if n:
+                rows = order[start : start + m]
                 yield rows, values[self.offsets[rows][:, None] + np.arange(n)]
 
     def take(self, rows: NDArray[np.int64]) -> Traces:

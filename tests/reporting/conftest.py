@@ -23,7 +23,15 @@ from mnemoscope.records import (
 from mnemoscope.seeds import generator
 
 MEMBERS, NONMEMBERS = 300, 200
-SHIFTS = {"loss": 0.6, "lr_diff": 1.3, "lr_ratio": 1.4, "lr_sum": 1.2, "zlib": 0.7}
+SHIFTS = {
+    "loss": 0.6, "lr_diff": 1.3, "lr_ratio": 1.4, "lr_sum": 1.2, "zlib": 0.7, "min_k": 0.55, "min_k_plus_plus": 0.65,
+    "loss_calibrated": 1.35, "min_k_calibrated": 1.1, "min_k_plus_plus_calibrated": 1.5, "ez": 1.6, "wbc": 1.45,
+    "surp": 0.4, "dc_pdd": 0.5, "learned": 1.9,
+}  # fmt: skip
+CONTROLS = {
+    "length": 0.491, "zlib_length": 0.512, "blind_words": 0.523, "blind_ngrams": 0.488, "reference_loss": 0.507,
+    "reference_zlib": 0.509, "reference_min_k": 0.503, "reference_min_k_plus_plus": 0.497, "reference_surp": 0.5,
+}  # fmt: skip
 SECRET = "a 54-year-old woman took lamotrigine"
 
 
@@ -86,18 +94,9 @@ def estimate(name: str, value: float | None, half: float = 0.03, **more: object)
 
 
 def build_estimates(curves: dict[str, RocCurve]) -> list[Estimate]:
-    made = [
-        estimate("controls.reference_loss.auc", 0.507),
-        estimate("controls.length.auc", 0.491),
-        estimate("controls.zlib_length.auc", 0.512),
-    ]
+    made = [*build_validity(), *build_comparisons(curves)]
     for name, roc in curves.items():
-        made += [
-            estimate(f"membership.{name}.auc", auc(roc)),
-            estimate(f"membership.{name}.auc_hanley_mcneil", auc(roc), 0.02, method="Hanley-McNeil"),
-            *(at(name, roc, rate) for rate in (0.1, 0.01)),
-            at(name, roc, 0.1, "transfer"),
-        ]
+        made += build_membership(name, roc)
     for prefix, hits in (("0.5", 12), ("25t", 5)):
         root = f"extraction.{prefix}"
         made += [
@@ -120,11 +119,65 @@ def build_estimates(curves: dict[str, RocCurve]) -> list[Estimate]:
         estimate("perplexity.target.nonmembers", 14.9, 0.6),
         estimate("perplexity.reference.members", 27.33, 1.1),
         estimate("perplexity.reference.nonmembers", 27.61, 1.3),
+        estimate("counterfactual.accuracy.members", 0.0412, 0.006),
+        estimate("counterfactual.accuracy.nonmembers", -0.0004, low=-0.0031, high=0.0024),
+        estimate("counterfactual.logprob.members", 0.2213, 0.02),
+        estimate("counterfactual.logprob.nonmembers", -0.0012, low=-0.011, high=0.009),
     ]
     return made
 
 
-def at(name: str, roc: RocCurve, rate: float, kind: str = "tpr_at_fpr") -> Estimate:
+def build_validity() -> list[Estimate]:
+    made = [
+        estimate(f"controls.{name}.auc", value, method="clustered DeLong", p_value=0.2, p_adjusted=0.9)
+        for name, value in CONTROLS.items()
+    ]
+    return [
+        *made,
+        estimate("validity.near_duplicates.across", 0.005, 0.003, n_members=0, n_member_groups=0),
+        estimate("validity.near_duplicates.within_members", 0.0312, 0.01),
+        estimate("validity.near_duplicates.within_nonmembers", 0.0289, 0.01),
+        estimate("validity.overlap.7.members", 0.0123, 0.004),
+        estimate("validity.overlap.7.nonmembers", 0.0131, 0.004),
+        estimate("validity.power.detectable_auc", 0.5412, low=None, high=None, reason="a property of the design"),
+    ]
+
+
+def build_membership(name: str, roc: RocCurve) -> list[Estimate]:
+    root, area = f"membership.{name}", auc(roc)
+    plain = "ignores groups"
+    few = {"reason": "not resolved: FPR 0.001 of 100 non-member groups is less than 2 groups"}
+    return [
+        estimate(f"{root}.auc", area),
+        estimate(f"{root}.auc_delong_clustered", area, 0.028, method="clustered DeLong"),
+        estimate(f"{root}.auc_delong", area, 0.022, method=f"DeLong, {plain}"),
+        estimate(f"{root}.auc_hanley_mcneil", area, 0.02, method=f"Hanley-McNeil, {plain}"),
+        *(at(name, roc, rate) for rate in (0.1, 0.01)),
+        at(name, roc, 0.001, **few),
+        *(at(name, roc, rate, "tpr_given_threshold", method="Clopper-Pearson") for rate in (0.1, 0.01, 0.001)),
+        at(name, roc, 0.1, "transfer"),
+        estimate(f"{root}.balanced_accuracy", 0.5 + area / 4),
+        estimate(f"{root}.posterior", 0.91, 0.02, method="group bootstrap, prior 0.5"),
+        estimate(f"{root}.group.auc", min(area + 0.08, 0.99), 0.01),
+        *(at(name, roc, rate, "group.tpr_at_fpr") for rate in (0.1, 0.01)),
+    ]
+
+
+def build_comparisons(curves: dict[str, RocCurve]) -> list[Estimate]:
+    made = []
+    for name, roc in curves.items():
+        if name != "lr_ratio":
+            more = auc(roc) - auc(curves["lr_ratio"])
+            p = float(np.exp(-200 * abs(more)))
+            tested = {"method": "clustered DeLong", "p_value": p, "p_adjusted": min(1.0, 14 * p)}
+            made.append(estimate(f"comparison.{name}.auc", more, low=more - 0.02, high=more + 0.02))
+            made.append(estimate(
+                f"comparison.{name}.auc_delong_clustered", more, low=more - 0.021, high=more + 0.021, **tested
+            ))  # fmt: skip
+    return made
+
+
+def at(name: str, roc: RocCurve, rate: float, kind: str = "tpr_at_fpr", **more: object) -> Estimate:
     i = int((roc.fpr <= rate).nonzero()[0][-1])
     return estimate(
         f"membership.{name}.{kind}.{rate}",
@@ -133,6 +186,7 @@ def at(name: str, roc: RocCurve, rate: float, kind: str = "tpr_at_fpr") -> Estim
         fpr=rate,
         achieved_fpr=float(roc.fpr[i]),
         threshold=0.123456,
+        **more,
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from mnemoscope.records import Estimate, Evidence
 from mnemoscope.reporting import headline
-from mnemoscope.reporting.wording import percent
+from mnemoscope.reporting.wording import estimate, interval, p_value, percent
 
 VERBATIM = "extraction.0.5.verbatim."
 
@@ -17,6 +17,12 @@ VERBATIM = "extraction.0.5.verbatim."
 def changed(evidence: Evidence, change: Callable[[Estimate], Estimate | None]) -> list[str]:
     estimates = [after for e in evidence.estimates if (after := change(e)) is not None]
     return headline(replace(evidence, estimates=estimates))
+
+
+def updated(evidence: Evidence, changes: Mapping[str, Mapping[str, object]]) -> Evidence:
+    """The audit with some fields of the named estimates changed."""
+    after = [replace(e, **changes.get(e.name, {})) for e in evidence.estimates]  # type: ignore[arg-type]
+    return replace(evidence, estimates=after)
 
 
 def hits(evidence: Evidence, members: int, of: int, others: int, of_others: int) -> str:
@@ -84,7 +90,9 @@ def test_validity_comes_first(evidence: Evidence) -> None:
 
 def test_valid_is_not_said_to_be_chance_where_an_interval_excludes_it(evidence: Evidence) -> None:
     """A control whose interval excludes 0.5 is "hardly better than chance", not "no better"."""
-    first = changed(evidence, lambda e: replace(e, low=0.501) if e.name.startswith("controls.r") else e)[0]
+    first = changed(
+        evidence, lambda e: replace(e, low=0.501, p_adjusted=None) if e.name.startswith("controls.r") else e
+    )[0]
     assert "hardly better than chance" in first
 
 
@@ -100,6 +108,81 @@ def test_membership_names_the_fixed_attack(evidence: Evidence) -> None:
         "An attacker who can see token probabilities recognises 31% [27, 35] of training records at 1% false alarms "
         "(lr_ratio; guessing recognises 1%)."
     ) in changed(evidence, change)
+
+
+def strongest(evidence: Evidence) -> list[str]:
+    return [s for s in headline(evidence) if "picking the best" in s or s.startswith("None of the")]
+
+
+def test_the_best_of_many_is_never_told_as_if_fixed(evidence: Evidence) -> None:
+    """The strongest attack is named with the number it was picked from, its difference, and what picking does."""
+    learned, baseline = (next(e for e in evidence.estimates if e.name == f"membership.{n}.auc") for n in PAIR)
+    gap = f"{(learned.value or 0) - (baseline.value or 0):.3f}"
+    (sentence,) = strongest(evidence)
+    assert sentence.startswith("The strongest of 15 attacks by point estimate, learned, orders the records better than")
+    assert f"lr_ratio by {gap} [" in sentence
+    assert sentence.endswith("in AUC (Holm-corrected p < .001); picking the best of several flatters it.")
+
+
+PAIR = ("learned", "lr_ratio")
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.049, False), (0.05, True), (0.31, True), (None, True)])
+def test_a_difference_counts_by_its_corrected_p(evidence: Evidence, p: float | None, said: bool) -> None:
+    """At p of 1 - level and above, or without p, the difference is called not resolved whatever its interval."""
+    changes = {f"comparison.{a}.auc_delong_clustered": {"p_adjusted": p} for a in evidence.scores}
+    (sentence,) = strongest(updated(evidence, changes))
+    assert ("not resolved" in sentence) == said
+    assert ("neither is any other attack's difference" in sentence) == said
+
+
+def test_a_weaker_attack_that_is_resolved_is_named(evidence: Evidence) -> None:
+    """Where the strongest is not resolved and another is, the sentence says which."""
+    changes = {f"comparison.{a}.auc_delong_clustered": {"p_adjusted": 0.5} for a in evidence.scores if a != "ez"}
+    (sentence,) = strongest(updated(evidence, changes))
+    assert "which is not resolved (Holm-corrected p = .50), while ez is resolved to lie above it;" in sentence
+
+
+def test_no_other_attack_is_stronger(evidence: Evidence) -> None:
+    """Where the fixed attack has the highest AUC that is said, and no other is praised."""
+    best = updated(evidence, {"membership.lr_ratio.auc": {"value": 0.99}})
+    assert strongest(best) == ["None of the 14 other attacks has a higher AUC than lr_ratio."]
+
+
+def test_the_baseline_is_the_fixed_attack_also_where_the_papers_was_not_run(evidence: Evidence) -> None:
+    """Without lr_ratio the first attack by name is what the others are compared to, in words too."""
+    kept = [e for e in evidence.estimates if not e.name.startswith(("membership.lr_ratio.", "comparison.dc_pdd."))]
+    (sentence,) = strongest(replace(evidence, estimates=kept))
+    assert sentence.startswith(
+        "The strongest of 14 attacks by point estimate, learned, orders the records better than dc_"
+    )
+
+
+def test_attacks_that_were_not_compared_are_not_ranked(evidence: Evidence) -> None:
+    """Without comparisons no sentence names a strongest attack."""
+    old = replace(evidence, estimates=[e for e in evidence.estimates if not e.name.startswith("comparison.")])
+    assert not strongest(old)
+
+
+def test_power_is_told_after_validity(evidence: Evidence) -> None:
+    """The second sentence is the smallest AUC that the audit can see."""
+    assert headline(evidence)[1] == "This audit would detect an AUC of 0.541 or more 80% of the time."
+
+
+def test_a_control_off_chance_by_its_corrected_p(evidence: Evidence) -> None:
+    """The corrected p-value decides whether controls are at chance; an interval does where there is none."""
+    off = updated(evidence, {"controls.length.auc": {"p_adjusted": 0.01}})
+    assert "hardly better than chance" in headline(off)[0]
+    assert "smallest Holm-corrected p = .010" in headline(off)[0]
+
+
+def test_shadows_close_a_gap(evidence: Evidence) -> None:
+    """An attack with models of its own is no longer listed as not tested once it was run."""
+    with_lira = replace(
+        evidence, estimates=[*evidence.estimates, replace(evidence.estimates[-1], name="membership.lira.auc")]
+    )
+    assert "train models of their own" in headline(evidence)[-1]
+    assert "train models of their own" not in headline(with_lira)[-1]
 
 
 def test_not_resolved_is_said(evidence: Evidence) -> None:
@@ -153,9 +236,35 @@ def test_there_is_no_safe_sentence(evidence: Evidence) -> None:
     ("share", "text"),
     [
         (0.0, "0%"), (1.0, "100%"), (0.314, "31%"), (0.0213, "2.1%"), (0.0041, "0.41%"), (0.00001, "<0.01%"),
-        (0.996, "99.6%"), (0.99999, ">99.9%"),
+        (0.996, "99.6%"), (0.99999, ">99.9%"), (-0.0041, "-0.41%"), (-0.00001, ">-0.01%"),
     ],
 )  # fmt: skip
 def test_percent_rounds_neither_to_none_nor_to_all(share: float, text: str) -> None:
     """What is not 0 never reads 0%, and what is not all never reads 100%."""
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0, "p < .001"), (0.000999, "p < .001"), (0.0021, "p = .002"), (0.0499, "p = .050"), (0.213, "p = .21"),
+        (0.99, "p = .99"), (0.996, "p > .99"), (1.0, "p = 1"),
+    ],
+)  # fmt: skip
+def test_p_values_never_read_zero(p: float, text: str) -> None:
+    """A p-value is told with its relation, and neither end is rounded to certainty."""
+    assert p_value(p) == text
+
+
+def test_differences_carry_their_sign() -> None:
+    """A difference shows its sign in value and interval, and none where it reads zero; other numbers never do."""
+    leaf = {"value": 0.0312, "low": -0.01, "high": 0.0504}
+    assert estimate("comparison.ez.auc", leaf) == "+0.031 [-0.010, +0.050]"
+    assert estimate("counterfactual.accuracy.members", leaf) == "+3.1% [-1.0, +5.0]"
+    assert estimate("comparison.ez.auc", {"value": -0.0001, "low": None, "high": None}) == "0.000"
+    assert estimate("membership.ez.auc", leaf) == "0.031 [-0.010, 0.050]"
+
+
+def test_a_small_bound_is_not_called_smaller_than_it_is() -> None:
+    """A bound that rounds to nothing is below the last digit shown, not below a finer one."""
+    assert interval("validity.overlap.7.members", {"value": 0.31, "low": 0.003, "high": 0.6}) == "[<1, 60]"

@@ -16,10 +16,13 @@ pytest.importorskip("jinja2")
 
 from mnemoscope.records import Evidence
 from mnemoscope.reporting import available, figures, page, summary
-from mnemoscope.reporting.digest import leaves
+from mnemoscope.reporting.document import FIGURES
 from mnemoscope.reporting.found import CHARACTERS, found, short_hash, visible
+from mnemoscope.reporting.leaves import leaves
+from mnemoscope.reporting.names import ranked
+from mnemoscope.reporting.ranking import areas
 from mnemoscope.reporting.svg import to_svg
-from mnemoscope.reporting.wording import estimate, interval, value
+from mnemoscope.reporting.wording import bare_p, estimate, interval, value
 from mnemoscope.traces import Traces
 
 EVIL = "<script>alert(1)</script> \"quoted\" 'single' 🧬 \u202egnp.exe\u202c &amp; {{ 7 * 7 }}"
@@ -83,6 +86,71 @@ def test_every_estimate_is_on_the_page(evidence: Evidence, redacted: str) -> Non
         assert f'<code>{name}</code></th><td class="n">{estimate(name, leaf)}</td>' in text, name
         assert value(name, leaf) in text
         assert interval(name, leaf) in text
+
+
+def rows_of(text: str, caption: str) -> list[list[str]]:
+    """Cells of the rows of the table whose caption begins so, without markup."""
+    table = text[text.index(f"<caption>{caption}") :]
+    table = table[: table.index("</table>")]
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL)
+        for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    ]
+    return [
+        [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split()).replace("_ ", "_") for cell in row]
+        for row in rows[1:]
+    ]
+
+
+def test_attacks_stand_by_auc_with_their_difference(evidence: Evidence, redacted: str) -> None:
+    """The table is sorted by AUC; each row has the numbers of the summary, and the headline's attack is marked."""
+    numbers = summary(evidence)
+    rows = rows_of(redacted, "Attacks by AUC")
+    assert len(rows) == len(numbers["membership"])
+    areas = [float(row[1].split()[0]) for row in rows]
+    assert areas == sorted(areas, reverse=True)
+    for name, *cells in rows:
+        attack = name.removesuffix(" headline")
+        assert cells[0] == estimate("auc", numbers["membership"][attack]["auc"])
+        assert cells[3].split()[1] == "?"  # at 0.1%, with too few groups
+        if attack == "lr_ratio":
+            assert name == "lr_ratio headline"
+            assert cells[4:] == ["–", "–"]
+        else:
+            assert cells[4] == estimate("comparison.auc", numbers["comparison"][attack]["auc"])
+            assert cells[5] == bare_p(numbers["comparison"][attack]["auc_delong_clustered"]["p_adjusted"])
+    assert (
+        redacted.count("? not resolved, or without an interval: FPR 0.001 of 100 non-member groups") == 1
+    )  # not once a cell
+
+
+def test_all_tables_of_attacks_have_all_attacks(evidence: Evidence, redacted: str) -> None:
+    """Other intervals, thresholds and groups are told of every attack."""
+    for caption, columns in (("The same AUC", 3), ("At one threshold", 6), ("Attacks on groups", 3)):
+        rows = rows_of(redacted, caption)
+        assert {row[0] for row in rows} == set(summary(evidence)["membership"])
+        assert {len(row) for row in rows} == {columns + 1}
+
+
+def test_validity_comes_before_what_leaked(redacted: str) -> None:
+    """The controls, then what the audit can see, then the attacks."""
+    places = [redacted.index(s) for s in ("<caption>Controls", "would detect an AUC", "<caption>Attacks by AUC")]
+    assert redacted.index("have a near copy among the training records") < places[2]
+    assert places[0] < places[2]
+    assert len(rows_of(redacted, "Controls")) == 9
+
+
+FAMILIES = ("validity.", "comparison.", "counterfactual.", "controls.", "membership.loss.group", "membership.lr_ratio.")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_page_without_a_family(evidence: Evidence, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that never made some estimates gives a whole page."""
+    monkeypatch.setattr("mnemoscope.reporting.document._figures", lambda *_: dict.fromkeys(FIGURES, ""))
+    bare = replace(evidence, estimates=[e for e in evidence.estimates if not e.name.startswith(family)])
+    text = page(bare, summary(bare), show_text=False)
+    assert text.rstrip().endswith("</html>")
+    assert not re.search(r"\b(nan|None|inf|Undefined)\b", text.replace("None of", ""))
 
 
 def test_every_sentence_is_on_the_page(evidence: Evidence, redacted: str) -> None:
@@ -163,7 +231,7 @@ def test_equal_evidence_gives_equal_bytes(evidence: Evidence, redacted: str) -> 
 def test_every_figure_has_a_name_and_ids_are_unique(redacted: str) -> None:
     """Each figure is one image to a screen reader, with a title; no id stands twice on the page."""
     svgs = re.findall(r"<svg .*?</svg>", redacted, flags=re.DOTALL)
-    assert len(svgs) == 8
+    assert len(svgs) == 9
     for svg in svgs:
         assert re.match(r'<svg [^>]*role="img"', svg)
         assert re.search(r"aria-label=\"[^\"]+\"[^>]*><title>[^<]+</title>", svg)
@@ -183,6 +251,19 @@ def test_figures_obey_the_schema_and_repeat(evidence: Evidence) -> None:
         assert to_svg(chart) == to_svg(chart)
 
 
+def test_dots_stand_in_the_order_of_the_table(evidence: Evidence) -> None:
+    """The chart of AUCs obeys the schema, keeps the table's order, and has a dot a level that was measured."""
+    numbers = summary(evidence)
+    rows = areas(numbers)
+    svg = to_svg(figures.areas(rows, "lr_ratio"))
+    names = [row["attack"] for row in rows if row["level"] == "records"]
+    places = [svg.index(f">{name}</text>") for name in names]
+    assert names == ranked(numbers["membership"])
+    assert places == sorted(places)
+    assert len(rows) == 2 * len(names)
+    assert all(row["low"] <= row["auc"] <= row["high"] for row in rows)
+
+
 def test_many_records_are_drawn_in_part(evidence: Evidence) -> None:
     """A scatter of more records than it can draw says how many it drew."""
     many = replace(evidence, generations=list(evidence.generations) * 20)
@@ -190,8 +271,10 @@ def test_many_records_are_drawn_in_part(evidence: Evidence) -> None:
 
 
 @pytest.mark.parametrize("empty", ["estimates", "scores", "curves", "extractions", "generations", "training"])
-def test_page_without_a_part(evidence: Evidence, empty: str) -> None:
+def test_page_without_a_part(evidence: Evidence, empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever part of the evidence is missing, the page is whole and says nothing about it."""
+    # charts are built, and not painted: that takes most of a page's time
+    monkeypatch.setattr("mnemoscope.reporting.svg.to_svg", lambda chart: f"<svg>{len(chart.to_dict())}</svg>")
     part: object = {} if empty in {"scores", "curves"} else []
     bare = replace(evidence, **{empty: part}, manifest={})  # type: ignore[arg-type]
     text = page(bare, summary(bare), show_text=False)

@@ -14,13 +14,14 @@ from rich.console import Console
 
 from mnemoscope.records import Evidence
 from mnemoscope.reporting import summary, terminal
-from mnemoscope.reporting.names import main_attack, main_prefix, nested, parts
+from mnemoscope.reporting.names import drawn, main_attack, main_prefix, nested, parts, ranked
 from mnemoscope.reporting.plain import homeless, plain
 
 
 def test_summary_is_strict_json(evidence: Evidence) -> None:
     """The summary passes through strict JSON unchanged, also where a number is not finite."""
-    odd = [replace(e, value=float("nan"), high=np.float64("inf")) for e in evidence.estimates]
+    nan = float("nan")
+    odd = [replace(e, value=nan, high=np.float64("inf"), p_value=nan, p_adjusted=nan) for e in evidence.estimates]
     for given in (evidence, replace(evidence, estimates=odd)):
         found = summary(given)
         assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -43,6 +44,26 @@ def test_summary_holds_every_estimate(evidence: Evidence) -> None:
         assert (e.value, e.low, e.high, e.level) == (node["value"], node["low"], node["high"], node["level"])
         assert node["counts"]["members"] == e.n_members
         assert ("fpr" in node) == (e.fpr is not None)
+        assert node.get("p_value") == e.p_value
+        assert node.get("p_adjusted") == e.p_adjusted
+
+
+def test_every_family_is_there_even_empty(evidence: Evidence) -> None:
+    """A reader may look into any family of an audit that has no estimates of it."""
+    assert {"validity", "comparison", "counterfactual", "membership"} <= summary(replace(evidence, estimates=[])).keys()
+
+
+def test_attacks_are_ranked_by_auc_with_unknown_ones_last() -> None:
+    """Highest first, equal ones by name, those without a number last."""
+    tree = {"a": {"auc": {"value": 0.6}}, "b": {}, "d": {"auc": {"value": 0.9}}, "c": {"auc": {"value": 0.9}}}
+    assert ranked({**tree, "e": {"auc": {"value": None}}}) == ["c", "d", "a", "b", "e"]
+
+
+def test_few_curves_are_drawn_and_the_best_is_not_chosen(evidence: Evidence) -> None:
+    """Up to five curves are all drawn; of more, the headline's and four of a fixed list, whatever they reached."""
+    assert drawn(["zlib", "loss", "lr_ratio"]) == ["lr_ratio", "loss", "zlib"]
+    assert drawn(evidence.curves) == ["lr_ratio", "loss", "min_k_plus_plus_calibrated", "ez", "wbc"]
+    assert drawn([]) == []
 
 
 def test_summary_forgets_the_time(evidence: Evidence) -> None:
@@ -106,6 +127,16 @@ def test_terminal_fits_80_columns(evidence: Evidence) -> None:
     assert "Audit: VALID" in text
     assert "lr_ratio" in text
     assert "trace 12.3 s (5,210 tokens/s)" in text
+    attacks = text[text.index("Membership") : text.index("Extraction")].splitlines()
+    assert [line.split()[0] for line in attacks if "[" in line] == [*order(evidence)[:5], "lr_ratio"]
+    assert "9 more in summary.json" in text
+
+
+def order(evidence: Evidence) -> list[str]:
+    areas = {
+        parts(e.name)[1]: e.value or 0 for e in evidence.estimates if e.name.endswith(".auc") and e.name.count(".") == 2
+    }
+    return sorted(areas, key=lambda name: -areas[name])
 
 
 def test_terminal_shows_what_is_not_resolved(evidence: Evidence) -> None:

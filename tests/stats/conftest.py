@@ -10,11 +10,12 @@ from mnemoscope.stats import Sample
 
 def make_sample(members, nonmembers, member_groups=None, nonmember_groups=None):
     """A sample; without groups every record is its own."""
+    apart = len(members) + np.arange(len(nonmembers))
     return Sample(
         members=np.array(members, dtype=np.float64),
         nonmembers=np.array(nonmembers, dtype=np.float64),
         member_groups=np.arange(len(members)) if member_groups is None else np.array(member_groups),
-        nonmember_groups=np.arange(len(nonmembers)) if nonmember_groups is None else np.array(nonmember_groups),
+        nonmember_groups=apart if nonmember_groups is None else np.array(nonmember_groups),
         n_unscored=0,
     )
 

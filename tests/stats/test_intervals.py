@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from mnemoscope.stats import clopper_pearson, intervals
 
@@ -19,8 +20,17 @@ def test_clopper_pearson_published_values():
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 7), (3, 7), (7, 7), (1929, 1929)])
 def test_exact_is_clopper_pearson_at_whole_counts(k, n):
-    """The interval for a share agrees with the binomial one where share times trials is whole."""
-    assert intervals.exact(k / n, n, 0.9)[:2] == pytest.approx(clopper_pearson(k, n, 0.9), abs=1e-9)
+    """Both agree with the interval that scipy finds by inverting the binomial test."""
+    slow = binomtest(k, n).proportion_ci(0.9, method="exact")
+    assert clopper_pearson(k, n, 0.9) == pytest.approx((slow.low, slow.high), abs=1e-9)
+    assert intervals.exact(k / n, n, 0.9)[:2] == pytest.approx((slow.low, slow.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 3), (4, 3), (0, 0)])
+def test_impossible_counts_are_refused(k, n):
+    """More hits than trials, or none to try, is an error."""
+    with pytest.raises(ValueError, match="needs 0 <= k <= n"):
+        clopper_pearson(k, n)
 
 
 def test_exact_at_one():
@@ -35,6 +45,16 @@ def test_group_counts_draw_each_group_as_often():
     counts = intervals.group_counts(7, 3000, np.random.default_rng(0))
     assert (counts.sum(axis=1) == 7).all()
     assert counts.mean(axis=0) == pytest.approx(np.ones(7), abs=0.1)  # 5 standard errors: 5 * sqrt(.86 / 3000)
+
+
+def test_group_weights_are_a_flat_dirichlet():
+    """The shares of groups have the mean and variance of a flat Dirichlet, and no group drops out."""
+    # mean 1 / 7, variance 6 / (49 * 8); 5 standard errors of 4000 draws
+    weights = intervals.group_weights(7, 4000, np.random.default_rng(0))
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    assert (weights > 0).all()
+    assert shares.mean(axis=0) == pytest.approx(np.full(7, 1 / 7), abs=0.01)
+    assert shares.var(axis=0) == pytest.approx(np.full(7, 6 / (49 * 8)), rel=0.2)
 
 
 def test_a_resample_moves_groups_whole():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -162,3 +164,71 @@ def test_roc_curve_has_the_area_of_the_auc(members, nonmembers):
     assert (np.diff(curve.fpr) >= 0).all()
     assert (np.diff(curve.tpr) >= 0).all()
     assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(pairwise(members, nonmembers))
+
+
+def folded(rng, *, sizes=((9, 6), (5, 8), (4, 0)), size=3):
+    """Scores on another scale in each fold; the last fold has no non-member."""
+    columns = [[], [], [], [], [], []]
+    for fold, groups in enumerate(sizes):
+        for side, n in enumerate(groups):
+            columns[side].append(rng.normal(size=n * size).round(1) + 10 * fold + 0.5 * (side == 0))
+            columns[2 + side].append(1000 * side + 100 * fold + np.repeat(np.arange(n), size))
+            columns[4 + side].append(np.full(n * size, fold))
+    arrays = [np.concatenate(column) for column in columns]
+    return stats.Sample(*arrays[:4], 0, *arrays[4:])
+
+
+def inside(sample, member_rows, nonmember_rows):
+    """The slow twin with folds: the mean of the pairwise counts of the folds that have both classes."""
+    areas = []
+    for fold in sorted(set(sample.member_folds.tolist())):
+        x = [sample.members[i] for i in member_rows if sample.member_folds[i] == fold]
+        y = [sample.nonmembers[j] for j in nonmember_rows if sample.nonmember_folds[j] == fold]
+        areas += [pairwise(x, y)] if x and y else []
+    return sum(areas) / len(areas)
+
+
+def test_pairs_across_folds_are_never_compared():
+    """With folds the AUC is the mean inside folds, in every resample too; a fold without one class is left out."""
+    one, n = folded(np.random.default_rng(0)), 30
+    found = stats.auc(one, "x", resamples=n, rng=np.random.default_rng(8))
+    assert found.value == pytest.approx(inside(one, range(len(one.members)), range(len(one.nonmembers))))
+    rng = np.random.default_rng(8)
+    names = [np.unique(groups) for groups in (one.member_groups, one.nonmember_groups)]
+    counts = [intervals.group_counts(len(name), n, rng) for name in names]
+    slow = []
+    for row in range(n):
+        rows = [
+            np.repeat(np.arange(len(groups)), times[row][np.searchsorted(name, groups)])
+            for groups, name, times in zip((one.member_groups, one.nonmember_groups), names, counts, strict=True)
+        ]
+        slow.append(inside(one, *rows))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
+
+
+def test_a_scale_of_its_own_in_each_fold_changes_nothing():
+    """Shifting a fold's scores leaves the folded estimates as they are, and would move the pooled ones."""
+    one = folded(np.random.default_rng(1))
+    moved = replace(
+        one, members=one.members - 10.0 * one.member_folds, nonmembers=one.nonmembers - 10.0 * one.nonmember_folds
+    )
+    assert value(one) == pytest.approx(value(moved))
+    plain = stats.auc_hanley_mcneil(one, "x").value
+    assert plain == pytest.approx(value(one))
+    pooled = stats.Sample(one.members, one.nonmembers, one.member_groups, one.nonmember_groups, n_unscored=0)
+    assert value(pooled) != pytest.approx(value(one), abs=0.01)
+
+
+def test_resamples_that_compare_nothing_are_left_out():
+    """Where a resample leaves no fold with both classes it is dropped and told."""
+    one = stats.Sample(
+        np.array([1.0, 2, 3]), np.array([0.0, 2, 3]), np.arange(3), np.arange(3, 6), 0, np.arange(3), np.arange(3)
+    )
+    found = stats.auc(one, "x", resamples=300, rng=np.random.default_rng(0))
+    # fold AUCs 1, .5, .5
+    assert found.value == pytest.approx(2 / 3)
+    rng = np.random.default_rng(0)
+    counts = [intervals.group_counts(3, 300, rng) for _ in range(2)]
+    kept = int(((counts[0] > 0) & (counts[1] > 0)).any(axis=1).sum())
+    assert kept < 300
+    assert found.method == f"group bootstrap (percentile, {kept} resamples)"

@@ -68,3 +68,29 @@ def test_lengths_must_agree():
     """Scores of other records are refused."""
     with pytest.raises(ValueError, match="6 scores for 5 records"):
         Sample.of(SCORES, RECORDS[:5])
+
+
+def test_folds_follow_the_scored_records():
+    """Each scored record keeps its fold; without folds all records can be compared."""
+    found = Sample.of(SCORES, RECORDS, folds=np.arange(6))
+    assert (found.member_folds.tolist(), found.nonmember_folds.tolist()) == ([0], [2, 3])
+    assert found.gap() == "no fold has a member and a non-member that were scored"
+    plain = Sample.of(SCORES, RECORDS)
+    assert (plain.member_folds.tolist(), plain.nonmember_folds.tolist()) == ([0], [0, 0])
+    assert plain.gap() is None
+
+
+def test_comparable_folds_have_both_classes():
+    """A fold with members alone, or non-members alone, compares nothing."""
+    found = Sample(
+        np.arange(4.0), np.arange(3.0), np.arange(4), np.arange(3), 0, np.array([2, 0, 1, 1]), np.array([1, 3, 1])
+    )
+    assert [(one.members.tolist(), one.nonmembers.tolist()) for one in found.comparable()] == [([2, 3], [0, 2])]
+
+
+def test_as_many_folds_as_records():
+    """Folds of other records are refused."""
+    with pytest.raises(ValueError, match="5 folds"):
+        Sample.of(SCORES, RECORDS, folds=np.zeros(5, dtype=int))
+    with pytest.raises(ValueError, match="member_folds has 1 entries for 2 records"):
+        Sample(np.zeros(2), np.zeros(1), np.arange(2), np.arange(1), 0, np.zeros(1, dtype=int))

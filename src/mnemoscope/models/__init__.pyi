@@ -1,6 +1,8 @@
+from .context import shots_of, trace_after
 from .finetune import Recipe, finetune, micro_batches, total_steps, warmup
 from .forward import Plan, plan_batches, trace, trace_pair
 from .generate import greedy
+from .gradients import gradient_norms
 from .load import LanguageModel, open_model
 from .lora import (
     MATRICES,
@@ -8,6 +10,7 @@ from .lora import (
     adapter_hash,
     add_lora,
     attach,
+    detach,
     parse_matrices,
     trainable_parameters,
     without_adapter,
@@ -28,16 +31,20 @@ __all__ = [
     "add_lora",
     "attach",
     "decode",
+    "detach",
     "finetune",
+    "gradient_norms",
     "greedy",
     "micro_batches",
     "open_model",
     "parse_matrices",
     "plan_batches",
     "rows_of",
+    "shots_of",
     "tokenize",
     "total_steps",
     "trace",
+    "trace_after",
     "trace_pair",
     "trainable_parameters",
     "warmup",

@@ -6,8 +6,8 @@ x(t+1). So every token of a record is scored, the first one after the start toke
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,11 @@ Plan = tuple[tuple[int, ...], ...]
 Tick = Callable[[int], None]
 """Told the number of tokens done, for a progress bar."""
 
+Found = TypeVar("Found")
+
+HELD = 8192
+"""Tokens whose keys and values a batch holds at most: 1 GB for 8B weights with grouped heads, 4 GB for 7B without."""
+
 HEAD_ROWS = 256
 """Tokens whose logits are held at once: enough for the output layer's matrix product to be efficient."""
 
@@ -34,13 +39,20 @@ ROWS = 24
 """Tokens that are reduced at once: 24 rows of a 50k vocabulary stay in a core's cache."""
 
 
-def plan_batches(lengths: NDArray[np.int64], *, tokens: int = 2048) -> Plan:
-    """Batches of similar length, longest first (a lack of memory shows at once), `tokens` at most with padding."""
+def plan_batches(lengths: NDArray[np.int64], *, tokens: int = 2048, before: int = 0) -> Plan:
+    """Batches of similar length, longest first (a lack of memory shows at once), `tokens` at most with padding.
+
+    Args:
+        lengths: tokens a record, shape (n,).
+        tokens: what a batch reads at most, unless one record alone is longer.
+        before: tokens that stand before every record and are kept in a cache; with them a batch holds HELD at most.
+    """
     order = np.argsort(-lengths, kind="stable")
     batches: list[tuple[int, ...]] = []
     start = 0
     while start < len(order):
-        size = max(1, tokens // (int(lengths[order[start]]) + 1))
+        places = int(lengths[order[start]]) + 1
+        size = max(1, min(tokens // places, HELD // (before + places)) if before else tokens // places)
         batches.append(tuple(int(row) for row in order[start : start + size]))
         start += size
     return tuple(batches)
@@ -73,27 +85,59 @@ def trace(lm: LanguageModel, tokens: Tokens, plan: Plan, tick: Tick = lambda _: 
     Raises:
         ModelError: one record alone does not fit.
     """
-    lengths = tokens.lengths
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    return collect(tokens, plan, lambda ids: _batch(lm, ids), tick)
+
+
+def collect(
+    tokens: Tokens,
+    plan: Plan,
+    read: Callable[[list[NDArray[np.int32]]], Mapping[str, NDArray[np.generic]]],
+    tick: Tick,
+) -> tuple[Traces, Plan]:
+    """Traces made of what `read` finds in each batch, and the plan that fitted into memory.
+
+    Args:
+        tokens: the records.
+        plan: batches to begin with.
+        read: from the token ids of some records to the columns over all their tokens, record after record.
+        tick: told the tokens done.
+
+    Raises:
+        ModelError: one record alone does not fit.
+    """
+    offsets = np.concatenate(([0], np.cumsum(tokens.lengths))).astype(np.int64)
     columns = {name: np.zeros(offsets[-1], dtype=dtype) for name, dtype in COLUMNS.items()}
     columns["char_end"][:] = np.concatenate([*tokens.char_ends, np.zeros(0, np.int32)])
     used: list[tuple[int, ...]] = []
+    for rows, found in each_batch(tokens, plan, read, tick):
+        places = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
+        for name, values in found.items():
+            columns[name][places] = values
+        used.append(rows)
+    traces = Traces(tokens.record_ids, offsets, columns, tokens.text_bytes, tokens.zlib_bytes)
+    return traces, tuple(used)
+
+
+def each_batch(
+    tokens: Tokens, plan: Plan, work: Callable[[list[NDArray[np.int32]]], Found], tick: Tick
+) -> Iterator[tuple[tuple[int, ...], Found]]:
+    """Rows of each batch and what `work` made of their token ids; a batch that does not fit into memory is halved.
+
+    Raises:
+        ModelError: one record alone does not fit.
+    """
+    lengths = tokens.lengths
     # a text of which a normaliser leaves nothing has no token to read
     waiting = [rows for batch in reversed(plan) if (rows := tuple(row for row in batch if lengths[row]))]
     while waiting:
         rows = waiting.pop()
         try:
-            found = _batch(lm, [tokens.ids[row] for row in rows])
+            found = work([tokens.ids[row] for row in rows])
         except (torch.OutOfMemoryError, RuntimeError) as error:
             waiting.extend(reversed(_halves(rows, error)))
             continue
-        places = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in rows])
-        for name, values in found.items():
-            columns[name][places] = values
-        used.append(rows)
+        yield rows, found
         tick(int(lengths[list(rows)].sum()))
-    traces = Traces(tokens.record_ids, offsets, columns, tokens.text_bytes, tokens.zlib_bytes)
-    return traces, tuple(used)
 
 
 def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]:
@@ -101,7 +145,9 @@ def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         raise error
     if len(rows) == 1:
-        raise ModelError("one record alone does not fit into memory: give a smaller --max-tokens") from None
+        raise ModelError(
+            "one record alone does not fit into memory: give a smaller --max-tokens (or fewer --shots, if any)"
+        ) from None
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     middle = len(rows) // 2
@@ -112,8 +158,14 @@ def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]
 def _batch(lm: LanguageModel, ids: list[NDArray[np.int32]]) -> dict[str, NDArray[np.generic]]:
     """Columns over all tokens of the batch, record after record."""
     inputs, mask, truth = padded(ids, lm.start_id, lm.device)
-    body, head = body_and_head(lm.model)
-    hidden = body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()]  # (N, D)
+    body, _ = body_and_head(lm.model)
+    hidden = body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state
+    return columns_of(lm, hidden[mask.bool()], truth)
+
+
+def columns_of(lm: LanguageModel, hidden: torch.Tensor, truth: torch.Tensor) -> dict[str, NDArray[np.generic]]:
+    """Columns of N tokens from the hidden states that predict them (N, D) and the true ids (N,)."""
+    _, head = body_and_head(lm.model)
     chunks = [
         _reduce(logits, true)
         for some, labels in zip(torch.split(hidden, HEAD_ROWS), torch.split(truth, HEAD_ROWS), strict=True)

@@ -236,6 +236,17 @@ def without_adapter(lm: LanguageModel, *, off: bool = True) -> AbstractContextMa
     return context
 
 
+def detach(lm: LanguageModel) -> None:
+    """Take the adapter off: the model is its own base again, as it was opened, and can be given a fresh adapter.
+
+    A model without an adapter stays as it is.
+    """
+    if hasattr(lm.model, "peft_config"):
+        lm.model = lm.model.unload().eval()
+        for weight in lm.model.parameters():  # PEFT froze them; quantised ones are no floats and never had a gradient
+            weight.requires_grad_(weight.is_floating_point())
+
+
 def adapter_hash(lm: LanguageModel) -> str | None:
     """Hash of the adapter that is on the model; None where there is none."""
     if not hasattr(lm.model, "peft_config"):

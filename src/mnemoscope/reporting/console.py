@@ -11,20 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from mnemoscope.reporting import names
-from mnemoscope.reporting.wording import NONE, estimate, rate, until
+from mnemoscope.reporting.names import main_attack
+from mnemoscope.reporting.rivals import corrected
+from mnemoscope.reporting.wording import NONE, bare_p, estimate, rate, until
 
 _STYLES = {"valid": "bold green", "doubtful": "bold yellow", "not resolvable": "bold red"}
 
 
 OPEN = " (?)"
 """Stands behind a value that too few groups carry."""
+RATE = "0.01"
+ROWS = 5
+"""So many attacks are listed, and the headline's."""
 
 
 def terminal(summary: Mapping[str, Any], timings: Mapping[str, Any]) -> RenderableType:
     """The verdict, the sentences, a table of attacks, what was extracted, and how long the stages took."""
     shown = [_verdict(summary), Text(), *_sentences(summary)]
     if summary.get("membership"):
-        shown += [Text(), _attacks(summary["membership"])]
+        shown += [Text(), _attacks(summary["membership"], summary.get("comparison") or {})]
     if summary.get("extraction"):
         shown += [_extractions(summary["extraction"])]
     return Group(*shown, *_timings(timings))
@@ -43,22 +48,52 @@ def _sentences(summary: Mapping[str, Any]) -> Iterable[RenderableType]:
         yield row
 
 
-def _attacks(membership: Mapping[str, Any]) -> Table:
-    rates = sorted({asked for attack in membership.values() for asked in attack.get("tpr_at_fpr", {})}, key=float)[::-1]
+def _attacks(membership: Mapping[str, Any], comparison: Mapping[str, Any]) -> Table:
+    """The headline's attack and the strongest ones, at one false-positive rate."""
+    asked = _shown_rate(membership)
     table = Table(box=box.SIMPLE_HEAD, title="Membership", title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("attack")
-    table.add_column("AUC", justify="right")
-    for asked in rates:
-        table.add_column(f"TPR at {rate(float(asked))} FPR", justify="right")
+    heads = ["attack", "AUC", *([f"TPR at {rate(float(asked))} FPR"] if asked else [])]
+    for head in [*heads, *(["p"] if comparison else [])]:
+        table.add_column(head, justify="left" if head == "attack" else "right")
+    chosen = _chosen(membership)
     unresolved = False
-    for name in names.attacks({"membership": membership}):
+    for name in chosen:
         cells = [_cell("auc", membership[name].get("auc"))]
-        cells += [_cell("tpr_at_fpr", membership[name].get("tpr_at_fpr", {}).get(asked)) for asked in rates]
-        table.add_row(Text(name), *cells)
+        cells += [_cell("tpr_at_fpr", membership[name].get("tpr_at_fpr", {}).get(asked))] if asked else []
+        cells += [_chance(comparison.get(name, {}))] if comparison else []
+        table.add_row(Text(name, style="bold" if name == main_attack(membership) else ""), *cells)
         unresolved |= any(cell.plain.endswith(OPEN) for cell in cells)
-    if unresolved:
-        table.caption = f"{OPEN.strip()} not resolved: too few non-member groups for this false-positive rate"
+    baseline = main_attack(membership) if comparison else None
+    table.caption = _below(len(membership) - len(chosen), unresolved, baseline) or None
+    table.caption_justify = "left"
     return table
+
+
+def _shown_rate(membership: Mapping[str, Any]) -> str | None:
+    rates = sorted({asked for attack in membership.values() for asked in attack.get("tpr_at_fpr", {})}, key=float)
+    return RATE if RATE in rates else next(iter(rates), None)
+
+
+def _chosen(membership: Mapping[str, Any]) -> list[str]:
+    """The strongest by AUC in order, the headline's among them whatever its place."""
+    order = names.ranked(membership)
+    kept = {*order[:ROWS], main_attack(membership)}
+    return [name for name in order if name in kept]
+
+
+def _below(left: int, unresolved: bool, baseline: str | None) -> str:
+    notes = [
+        "sorted by AUC: the first looks better than it is" if left > 0 else "",
+        f"{left} more in summary.json" if left > 0 else "",
+        f"p: of the difference to {baseline}, Holm-corrected" if baseline else "",
+        f"{OPEN.strip()} not resolved: too few non-member groups for this rate" if unresolved else "",
+    ]
+    return "; ".join(note for note in notes if note)
+
+
+def _chance(compared: Mapping[str, Any]) -> Text:
+    tested = corrected(compared)
+    return Text(NONE if tested is None else bare_p(tested["p_adjusted"]))
 
 
 def _extractions(extraction: Mapping[str, Any]) -> Table:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from mnemoscope.records import DataReport, Estimate, Evidence
+from mnemoscope.records import DataReport, Evidence
+from mnemoscope.reporting.leaves import leaf
 from mnemoscope.reporting.names import nested
 from mnemoscope.reporting.plain import plain
 from mnemoscope.reporting.sentences import headline, not_tested, verdict
 
-FAMILIES = ("controls", "membership", "extraction", "generation", "perplexity")
+FAMILIES = (
+    "controls", "validity", "membership", "comparison", "extraction", "generation", "perplexity", "counterfactual",
+)  # fmt: skip
 _SETTINGS = ("config", "model", "reference", "adapter", "seed", "versions", "commit", "device", "threads")
 
 
@@ -33,33 +36,6 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         **families,
         "settings": {key: evidence.manifest[key] for key in _SETTINGS if key in evidence.manifest},
     }
-    clean: dict[str, Any] = plain(content)
-    return clean
-
-
-def leaf(estimate: Estimate) -> dict[str, Any]:
-    """One estimate; what is asked of some statistics only is left out where it is None."""
-    content: dict[str, Any] = {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "level": estimate.level,
-        "method": estimate.method,
-        "counts": {
-            "members": estimate.n_members,
-            "nonmembers": estimate.n_nonmembers,
-            "member_groups": estimate.n_member_groups,
-            "nonmember_groups": estimate.n_nonmember_groups,
-            "unscored": estimate.n_unscored,
-        },
-    }
-    extra = {
-        "fpr": estimate.fpr,
-        "achieved_fpr": estimate.achieved_fpr,
-        "threshold": estimate.threshold,
-        "reason": estimate.reason,
-    }
-    content |= {key: value for key, value in extra.items() if value is not None}
     clean: dict[str, Any] = plain(content)
     return clean
 
@@ -88,17 +64,3 @@ def data(report: DataReport) -> Mapping[str, Any]:
         "groups_across": report.groups_across,
         "findings": report.findings,
     }
-
-
-def leaves(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, Mapping[str, Any]]]:
-    """Dotted names and estimates of a nested tree, depth first."""
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for key, node in tree.items():
-        name = f"{path}.{key}" if path else key
-        if not isinstance(node, Mapping):
-            continue
-        if {"value", "low", "high", "method"} <= node.keys():
-            found.append((name, node))
-        else:
-            found += leaves(node, name)
-    return found

@@ -7,8 +7,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mnemoscope.records import Evidence
-from mnemoscope.reporting import names, tables
+from mnemoscope.reporting import checks, names, ranking, tables
+from mnemoscope.reporting.digest import FAMILIES
 from mnemoscope.reporting.found import ROWS, found
+from mnemoscope.reporting.leaves import leaves
 from mnemoscope.reporting.wording import count, estimate, number, until
 from mnemoscope.traces import Traces
 
@@ -39,10 +41,8 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         figures=_figures(evidence, summary),
         attack=names.main_attack(summary["membership"]) or names.main_attack(evidence.scores),
         attacks=_described(summary),
-        level=_level(summary),
-        membership=tables.membership(summary),
-        rates=tables.rates(tables.asked(summary, "tpr_at_fpr")),
-        transfers=tables.rates(tables.asked(summary, "transfer")),
+        level=tables.levels(summary, *(family for family in FAMILIES if family not in ("controls", "validity"))),
+        **_membership(summary),
         extraction=tables.extraction(summary),
         found=rows,
         found_total=total,
@@ -50,7 +50,10 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         prefix=None if prefix is None else until(prefix),
         generation=_generation(summary),
         perplexity=tables.pairs(summary["perplexity"]),
-        controls=tables.singles(summary["controls"]),
+        counterfactual=tables.counterfactual(summary),
+        controls=_controls(summary),
+        control_level=tables.levels(summary, "controls"),
+        facts=checks.facts(names.by_name(evidence.estimates)),
         everything=tables.everything(summary),
         settings=tables.settings(summary["settings"]),
     )
@@ -69,8 +72,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "number": number, "grouped": lambda n: f"{n:,}"}
+    environment.filters |= {"breakable": _breakable, "count": count, "number": number, "grouped": lambda n: f"{n:,}"}
     return environment
+
+
+def _breakable(name: str) -> str:
+    """An attack's name, safe for HTML, that a narrow screen may break at its underscores."""
+    from markupsafe import Markup, escape
+
+    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def _described(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -81,10 +91,38 @@ def _described(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(name, known[name].summary, known[name].source) for name in names.attacks(summary) if name in known]
 
 
-def _level(summary: Mapping[str, Any]) -> str:
-    # the controls have a level of their own, and say so in their own table
-    levels = sorted({row["level"] for row in tables.everything({**summary, "controls": {}})})
-    return " or ".join(levels) or "95%"
+def _membership(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section on membership shows."""
+    rows, whole = ranking.attacks(summary), ranking.groups(summary)
+    tree = summary["membership"]
+    return {
+        "baseline": names.main_attack(tree),
+        "compared": bool(summary["comparison"]),
+        "membership": rows,
+        "rates": ranking.rates(ranking.asked(tree, "tpr_at_fpr")),
+        "reasons": ranking.reasons(rows),
+        "groups": whole,
+        "group_rates": ranking.rates(
+            ranking.asked({row["attack"]: tree[row["attack"]]["group"] for row in whole}, "tpr_at_fpr")
+        ),
+        "group_reasons": ranking.reasons(whole),
+        "intervals": ranking.intervals(summary),
+        "thresholds": ranking.thresholds(summary),
+        "drawn": names.drawn(summary["membership"]),
+    }
+
+
+def _controls(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row a control: what it looks at, its AUC, its corrected p-value."""
+    return [
+        {
+            "name": name.removesuffix(".auc").replace("_", " "),
+            "seen": checks.seen(name.removesuffix(".auc")),
+            "auc": tables.shown("auc", leaf),
+            **ranking.chance(leaf),
+        }
+        for name, leaf in leaves(summary["controls"])
+    ]
 
 
 def _generation(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -115,6 +153,8 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
     attack = names.main_attack(evidence.scores)
     prefix = names.main_prefix(row.prefix for row in evidence.extractions)
     wanted: dict[str, Callable[[], Any]] = {}
+    if areas := ranking.areas(summary):
+        wanted["aucs"] = lambda: figures.areas(areas, names.main_attack(summary["membership"]))
     if evidence.curves:
         wanted |= {"roc": lambda: figures.roc(evidence), "roc_low": lambda: figures.roc_low(evidence)}
     if attack is not None:
@@ -131,10 +171,10 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
     # the tests hold every figure against the schema; doing so on every page would double its time
     with debug_mode(False):
         drawn = {name: Markup(to_svg(chart())) for name, chart in wanted.items()}
-    return dict.fromkeys(_FIGURES, "") | drawn
+    return dict.fromkeys(FIGURES, "") | drawn
 
 
-_FIGURES = ("roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
+FIGURES = ("aucs", "roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
 
 
 def _spearman(summary: Mapping[str, Any], model: str) -> str:

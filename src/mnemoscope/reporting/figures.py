@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.records import Evidence, RocCurve, Role
-from mnemoscope.reporting.names import main_attack, main_prefix
+from mnemoscope.reporting.names import drawn, main_prefix
 from mnemoscope.reporting.theme import MEMBER, NEUTRAL, NONMEMBER, QUIET, attack_colours, dashes, framed
 from mnemoscope.reporting.wording import count, until
 
@@ -23,11 +23,11 @@ MARKS = 2000
 
 
 def roc(evidence: Evidence) -> alt.LayerChart:
-    """ROC curves of all attacks on linear axes, with the diagonal of guessing."""
+    """ROC curves of the attacks of `names.drawn` on linear axes, with the diagonal of guessing."""
     x = alt.X("fpr:Q", title="false-positive rate (share of held-out records)", scale=alt.Scale(domain=[0, 1]))
     y = alt.Y("tpr:Q", title="true-positive rate (share of training records)", scale=alt.Scale(domain=[0, 1]))
     chance = [{"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0, "tpr": 1.0}]
-    return framed(_roc(evidence, x, y, chance, 0.0), "roc", "ROC curves of all attacks, linear axes")
+    return framed(_roc(evidence, x, y, chance, 0.0), "roc", "ROC curves of the attacks fixed beforehand, linear axes")
 
 
 def roc_low(evidence: Evidence) -> alt.LayerChart:
@@ -40,12 +40,13 @@ def roc_low(evidence: Evidence) -> alt.LayerChart:
     x = alt.X("fpr:Q", title="false-positive rate (log scale)", scale=scale, axis=axis)
     y = alt.Y("tpr:Q", title="true-positive rate (log scale)", scale=scale, axis=axis)
     chance = [{"fpr": floor, "tpr": floor}, {"fpr": 1.0, "tpr": 1.0}]
-    return framed(_roc(evidence, x, y, chance, floor), "roc-low", "ROC curves of all attacks, logarithmic axes")
+    return framed(
+        _roc(evidence, x, y, chance, floor), "roc-low", "ROC curves of the attacks fixed beforehand, logarithmic axes"
+    )
 
 
 def _roc(evidence: Evidence, x: alt.X, y: alt.Y, chance: Sequence[Mapping[str, float]], floor: float) -> alt.LayerChart:
-    first = main_attack(evidence.curves)
-    order = sorted(evidence.curves, key=lambda name: (name != first, name))
+    order = drawn(evidence.curves)
     rows = [row for name in order for row in _corners(name, evidence.curves[name], floor)]
     colour = alt.Color("attack:N", title=None, sort=order, scale=attack_colours(order))
     dash = alt.StrokeDash("attack:N", title=None, sort=order, scale=dashes(order))
@@ -65,6 +66,36 @@ def _corners(name: str, curve: RocCurve, floor: float) -> list[dict[str, Any]]:
         rows = np.unique(np.concatenate((even, early)).round().astype(np.int64))
     rows = rows[(curve.fpr[rows] >= floor) & (curve.tpr[rows] >= floor)]
     return [{"attack": name, "i": int(i), "fpr": float(curve.fpr[i]), "tpr": float(curve.tpr[i])} for i in rows]
+
+
+def areas(rows: Sequence[Mapping[str, Any]], marked: str | None) -> alt.LayerChart:
+    """AUC and interval of each attack, in the order given; one dot for records, one for whole groups below it.
+
+    Args:
+        rows: attack, level (what a score is given to), auc, low, high; all of 0..1.
+        marked: the attack of the headline, in bold.
+    """
+    order = list(dict.fromkeys(row["attack"] for row in rows))
+    levels = list(dict.fromkeys(row["level"] for row in rows))
+    bold = {"condition": {"test": alt.datum.value == marked, "value": "bold"}, "value": "normal"}
+    y = alt.Y("attack:N", title=None, sort=order, axis=alt.Axis(labelFontWeight=bold, ticks=False, labelLimit=220))
+    axis = "AUC (0.5: guessing)"
+    x = alt.X("auc:Q", title=axis, scale=alt.Scale(zero=False, padding=6))
+    colour = alt.Color("level:N", title=None, sort=levels, scale=_levels(levels, (MEMBER, NONMEMBER)))
+    shape = alt.Shape("level:N", title=None, sort=levels, scale=_levels(levels, ("circle", "diamond")))
+    below = alt.YOffset("level:N", sort=levels)
+    bars: alt.Chart = _chart(rows).mark_rule(strokeWidth=1.6)
+    bars = bars.encode(y=y, x=alt.X("low:Q", title=axis), x2="high:Q", color=colour, yOffset=below)
+    dots: alt.Chart = _chart(rows).mark_point(filled=True, size=42, opacity=1)
+    dots = dots.encode(y=y, x=x, color=colour, shape=shape, yOffset=below)
+    guess: alt.Chart = _chart([{"auc": 0.5}]).mark_rule(color=NEUTRAL, strokeDash=[2, 3])
+    chart = alt.LayerChart(layer=[guess.encode(x=x), bars, dots])
+    drawn = framed(chart, "aucs", "AUC of each attack with its interval")
+    return drawn.properties(height=len(order) * (9 + 7 * len(levels)))
+
+
+def _levels(levels: Sequence[str], marks: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=list(levels), range=list(marks[: len(levels)]))
 
 
 def score_histogram(evidence: Evidence, attack: str) -> alt.Chart:

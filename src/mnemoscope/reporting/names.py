@@ -14,7 +14,15 @@ PAPER_ATTACK = "lr_ratio"
 """The attack of the headline. It is fixed beforehand: the best of several would look better than any of them is."""
 PAPER_PREFIX = "0.5"
 
-_SHARES = {"tpr_at_fpr", "transfer", "verbatim", "spans", "planted", "ngram_share"}
+DRAWN = ("loss", "min_k_plus_plus_calibrated", "ez", "wbc", "learned", "lira")
+"""Attacks whose ROC curves stand beside the headline's where there are too many to draw all; fixed beforehand too."""
+CURVES = 5
+
+_SHARES = {
+    "tpr_at_fpr", "tpr_given_threshold", "transfer", "balanced_accuracy", "posterior", "near_duplicates", "overlap",
+    "verbatim", "spans", "planted", "ngram_share", "accuracy",
+}  # fmt: skip
+_DIFFERENCES = ("comparison", "counterfactual")
 # a part may itself hold a dot: the number in "tpr_at_fpr.0.1", the fraction in "extraction.0.5.planted"
 _PART = re.compile(r"\d+\.\d+t?|[^.]+")
 
@@ -45,9 +53,25 @@ def is_share(name: str) -> bool:
     return not _SHARES.isdisjoint(parts(name))
 
 
+def is_difference(name: str) -> bool:
+    """Whether the value is one number minus another, to be shown with its sign; then a share is in points."""
+    return parts(name)[0] in _DIFFERENCES
+
+
 def by_name(estimates: Iterable[Estimate]) -> dict[str, Estimate]:
-    """Estimates by their dotted name; a bound or value that is not finite counts as missing."""
-    return {e.name: replace(e, value=_finite(e.value), low=_finite(e.low), high=_finite(e.high)) for e in estimates}
+    """Estimates by their dotted name; a value, bound or p-value that is not finite counts as missing."""
+    return {e.name: _cleaned(e) for e in estimates}
+
+
+def _cleaned(e: Estimate) -> Estimate:
+    return replace(
+        e,
+        value=_finite(e.value),
+        low=_finite(e.low),
+        high=_finite(e.high),
+        p_value=_finite(e.p_value),
+        p_adjusted=_finite(e.p_adjusted),
+    )
 
 
 def _finite(number: float | None) -> float | None:
@@ -58,6 +82,26 @@ def attacks(tree: Mapping[str, Any]) -> list[str]:
     """Attacks of a nested tree: the paper's first, then in the order given."""
     names = list(tree.get("membership", {}))
     return sorted(names, key=lambda name: name != PAPER_ATTACK)
+
+
+def ranked(membership: Mapping[str, Any]) -> list[str]:
+    """Attacks of a nested family by AUC, highest first; those without one last."""
+
+    def key(name: str) -> tuple[bool, float, str]:
+        value = membership[name].get("auc", {}).get("value")
+        return value is None, -(value or 0.0), name
+
+    return sorted(membership, key=key)
+
+
+def drawn(curves: Iterable[str]) -> list[str]:
+    """Attacks whose curves are drawn, the headline's first: all where they are few, else those fixed beforehand."""
+    known = sorted(curves)
+    first = main_attack(known)
+    others = [name for name in known if name != first]
+    if len(known) > CURVES:
+        others = [name for name in DRAWN if name in others][: CURVES - 1]
+    return others if first is None else [first, *others]
 
 
 def main_attack(names: Iterable[str]) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mnemoscope.records import Estimate, Evidence
-from mnemoscope.reporting import names
-from mnemoscope.reporting.wording import count, interval, number, percent, rate, until
+from mnemoscope.reporting import checks, names, rivals
+from mnemoscope.reporting.wording import count, interval, percent, rate, until
 
 Known = Mapping[str, Estimate]
 
@@ -14,7 +14,8 @@ Known = Mapping[str, Estimate]
 def headline(evidence: Evidence) -> list[str]:
     """What a reader must know, one sentence each."""
     known = names.by_name(evidence.estimates)
-    sentences = [validity(verdict(evidence), known), *membership(known), *extraction(known), limits(evidence)]
+    about = [validity(verdict(evidence), known), checks.power(known)]
+    sentences = [*about, *membership(known), *extraction(known), limits(evidence)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -30,26 +31,12 @@ def validity(judged: Mapping[str, str], known: Known) -> str:
     because = f": {reason}" if reason else ""
     match judged["validity"]:
         case "valid":
-            return f"This audit is {_controls(known)}."
+            return f"This audit is {checks.controls(known)}."
         case "doubtful":
             return f"This audit is doubtful{because}; every number below may measure that instead of memory."
         case "not resolvable":
             return f"This audit cannot resolve what the model remembers{because}."
     return f"Whether this audit is valid was not judged{because}."
-
-
-def _controls(known: Known) -> str:
-    controls = [e for name, e in known.items() if name.startswith("controls.") and e.value is not None]
-    values = [e.value for e in controls if e.value is not None]
-    if not values:
-        return "called valid, but no score that never saw the fine-tuned model was there to check it"
-    farthest = max(values, key=lambda value: abs(value - 0.5))
-    within = all(e.low is not None and e.high is not None and e.low <= 0.5 <= e.high for e in controls)
-    how = "no better than chance" if within else "hardly better than chance"
-    return (
-        f"valid: scores that never saw the fine-tuned model tell members from non-members {how} "
-        f"(AUC at most {number(abs(farthest - 0.5))} from 0.5)"
-    )
 
 
 def membership(known: Known) -> list[str]:
@@ -63,7 +50,12 @@ def membership(known: Known) -> list[str]:
     open_rates = [e for e in rates if e.value is None or e.reason is not None]
     sentences = [_recognised(attack, resolved)] if resolved else []
     sentences += [_unresolved(attack, e) for e in open_rates if resolved is None or _rate(e) < _rate(resolved)]
-    return [*sentences, _order(attack, known.get(f"membership.{attack}.auc"))]
+    return [
+        *sentences,
+        _order(attack, known.get(f"membership.{attack}.auc")),
+        _whole(attack, known.get(f"membership.{attack}.group.auc")),
+        rivals.strongest(known),
+    ]
 
 
 def _rate(e: Estimate) -> float:
@@ -95,6 +87,15 @@ def _order(attack: str, e: Estimate | None) -> str:
     return (
         f"Shown one training and one held-out record, the attacker picks the training record {_share(e, auc=True)} "
         f"of the time; guessing does so 50% of the time (AUC of {attack})."
+    )
+
+
+def _whole(attack: str, e: Estimate | None) -> str:
+    if e is None or e.value is None:
+        return ""
+    return (
+        f"Asked about whole documents or persons, all records of one taken together, the attacker picks the one that "
+        f"was trained on {_share(e, auc=True)} of the time (AUC of {attack} over groups)."
     )
 
 
@@ -191,10 +192,18 @@ def not_tested(evidence: Evidence) -> list[str]:
         gaps.append("copies that are near but not word for word")
     return [
         *gaps,
-        "attackers who train models of their own on similar text or who see gradients or weights over time",
+        *(gap for gap, attacks in _STRONGER.items() if not any(f"membership.{one}.auc" in known for one in attacks)),
+        "attackers who watch the weights while they are trained",
         "text that comes back in other words, or to prompts other than a record's own beginning",
         "records other than those audited",
     ]
+
+
+_STRONGER = {
+    "attackers who train models of their own on similar text": ("lira", "rmia"),
+    "attackers who see gradients": ("gradient_norm",),
+}
+"""Gaps that are closed where one of these attacks was run."""
 
 
 def limits(evidence: Evidence) -> str:

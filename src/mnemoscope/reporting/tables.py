@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mnemoscope.reporting import names
-from mnemoscope.reporting.digest import leaves
-from mnemoscope.reporting.wording import NONE, estimate, interval, number, percent, rate, until, value
+from mnemoscope.reporting.leaves import leaves
+from mnemoscope.reporting.wording import NONE, estimate, interval, number, p_value, percent, until, value
 
 Row = dict[str, Any]
-
-
-def membership(summary: Mapping[str, Any]) -> list[Row]:
-    """One row an attack: AUC, Hanley-McNeil, and the rates at each false-positive rate."""
-    tree = summary["membership"]
-    rates = asked(summary, "tpr_at_fpr")
-    transfers = asked(summary, "transfer")
-    return [
-        {
-            "attack": name,
-            "auc": shown("auc", tree[name].get("auc")),
-            "hanley_mcneil": shown("auc", tree[name].get("auc_hanley_mcneil")),
-            "rates": [shown("tpr_at_fpr", tree[name].get("tpr_at_fpr", {}).get(r)) for r in rates],
-            "transfers": [shown("transfer", tree[name].get("transfer", {}).get(r)) for r in transfers],
-        }
-        for name in names.attacks(summary)
-    ]
-
-
-def asked(summary: Mapping[str, Any], statistic: str) -> list[str]:
-    """The false-positive rates that any attack has, largest first."""
-    found = {key for attack in summary["membership"].values() for key in attack.get(statistic, {})}
-    return sorted(found, key=float, reverse=True)
-
-
-def rates(keys: Iterable[str]) -> list[str]:
-    """False-positive rates for a table head."""
-    return [rate(float(key)) for key in keys]
 
 
 def shown(name: str, leaf: Mapping[str, Any] | None) -> Row:
@@ -70,12 +41,33 @@ def extraction(summary: Mapping[str, Any]) -> list[Row]:
 
 
 _WHO = ("members", "nonmembers", "reference_members", "reference_nonmembers")
+_GAINS = {
+    "accuracy": "tokens that greedy decoding would emit (percentage points)",
+    "logprob": "log-probability (nats a token)",
+}
 _MEASURES = {
     "verbatim": "whole rest comes back word for word (share of records)",
     "spans": "sensitive values given back (share of values)",
     "matched_tokens": "tokens given back before the first miss (mean)",
     "planted": "planted records given back (share)",
 }
+
+
+def levels(summary: Mapping[str, Any], *families: str) -> str:
+    """Confidence levels of these families' estimates, in words."""
+    found = sorted({percent(leaf["level"]) for name in families for _, leaf in leaves(summary.get(name, {}))})
+    return " or ".join(found) or "95%"
+
+
+def counterfactual(summary: Mapping[str, Any]) -> list[Row]:
+    """How much better models predict records that they were trained on: a row a measure, members and non-members."""
+    return [
+        {
+            "name": _GAINS.get(measure, measure),
+            "cells": [shown(f"counterfactual.{measure}", node.get(who)) for who in _WHO[:2]],
+        }
+        for measure, node in summary.get("counterfactual", {}).items()
+    ]
 
 
 def pairs(tree: Mapping[str, Any], measure: str = "") -> list[Row]:
@@ -97,6 +89,8 @@ def singles(tree: Mapping[str, Any], path: str = "") -> list[Row]:
             "level": percent(leaf["level"]),
             "method": leaf["method"],
             "note": leaf.get("reason", ""),
+            "p": "" if leaf.get("p_value") is None else p_value(leaf["p_value"]),
+            "p_adjusted": "" if leaf.get("p_adjusted") is None else p_value(leaf["p_adjusted"]),
             "counts": leaf["counts"],
         }
         for name, leaf in leaves(tree, path)

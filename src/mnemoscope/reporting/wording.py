@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnemoscope.reporting.names import is_share
+from mnemoscope.reporting.names import is_difference, is_share
 
 NONE = "–"
 
@@ -20,8 +20,9 @@ def percent(share: float, decimals: int | None = None) -> str:
         return f"{share:.0%}"
     decimals = _decimals(share) if decimals is None else decimals
     text = f"{100 * share:.{decimals}f}"
-    if float(text) == 0 and share > 0:
-        return "<0.01%"
+    if float(text) == 0:
+        least = f"{10.0**-decimals:g}%"
+        return f"<{least}" if share > 0 else f">-{least}"
     if float(text) == 100 and share < 1:
         finer = f"{100 * share:.1f}"
         return f"{finer}%" if float(finer) < 100 else ">99.9%"
@@ -43,6 +44,42 @@ def number(value: float) -> str:
     return f"{value:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
 
 
+def signed(text: str) -> str:
+    """A difference, already in words, with its sign; what reads as zero has none.
+
+    >>> signed("0.031"), signed("-0.031"), signed("-0.000")
+    ('+0.031', '-0.031', '0.000')
+    """
+    if not text.strip("-0.,%"):
+        return text.removeprefix("-")
+    return text if text.startswith(("-", "<", ">")) else f"+{text}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with its relation; it never reads 0.
+
+    >>> p_value(0.0002), p_value(0.0214), p_value(0.213), p_value(0.998), p_value(1.0)
+    ('p < .001', 'p = .021', 'p = .21', 'p > .99', 'p = 1')
+    """
+    if p < 0.001:
+        return "p < .001"
+    if p == 1:
+        return "p = 1"
+    if p > 0.99:
+        return "p > .99"
+    return f"p = {p:.{3 if p < 0.1 else 2}f}".replace("0.", ".")
+
+
+def bare_p(p: float) -> str:
+    """The same for a table whose head says p: "< .001", ".021"."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def significant(p_adjusted: float | None, level: float) -> bool:
+    """Whether a corrected p-value may be told as a finding at this level; a missing one may not."""
+    return p_adjusted is not None and p_adjusted < round(1 - level, 9)  # 1 - 0.95 is a rounding above 0.05
+
+
 def count(n: int, one: str, many: str | None = None) -> str:
     """A number with its noun.
 
@@ -56,7 +93,8 @@ def value(name: str, leaf: Mapping[str, Any]) -> str:
     """The value of an estimate in its unit, or a dash."""
     if leaf["value"] is None:
         return NONE
-    return percent(leaf["value"]) if is_share(name) else number(leaf["value"])
+    text = percent(leaf["value"]) if is_share(name) else number(leaf["value"])
+    return signed(text) if is_difference(name) else text
 
 
 def interval(name: str, leaf: Mapping[str, Any]) -> str:
@@ -64,10 +102,12 @@ def interval(name: str, leaf: Mapping[str, Any]) -> str:
     low, high = leaf["low"], leaf["high"]
     if low is None or high is None:
         return ""
-    if not is_share(name):
-        return f"[{number(low)}, {number(high)}]"
-    decimals = max(_decimals(high), _decimals(leaf["value"]) if leaf["value"] else 0)
-    return f"[{_bare(low, decimals)}, {_bare(high, decimals)}]"
+    if is_share(name):
+        decimals = max(_decimals(high), _decimals(leaf["value"]) if leaf["value"] else 0)
+        ends = [_bare(low, decimals), _bare(high, decimals)]
+    else:
+        ends = [number(low), number(high)]
+    return f"[{', '.join(map(signed, ends) if is_difference(name) else ends)}]"
 
 
 def _bare(share: float, decimals: int) -> str:

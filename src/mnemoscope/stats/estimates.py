@@ -3,71 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoscope.records import Estimate, Extraction, Generation, Record, Scores
-from mnemoscope.seeds import generator
+from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Record, Scores
 from mnemoscope.stats.association import correlation
 from mnemoscope.stats.averages import mean, perplexity, proportion
-from mnemoscope.stats.ranking import auc, auc_hanley_mcneil
-from mnemoscope.stats.rates import tpr_at_fpr, transfer
+from mnemoscope.stats.power import detectable_auc
 from mnemoscope.stats.sample import Sample
-
-FPRS = (0.1, 0.01)
-"""False-positive rates at which the TPR is stated; the first is also the one of the transferred threshold."""
-
-
-class How(TypedDict):
-    """What every interval is made with."""
-
-    level: float
-    resamples: int
-    rng: np.random.Generator
-
+from mnemoscope.stats.score_estimates import ScoreEstimates
 
 Side = Literal["member", "nonmember"]
+SIDES: tuple[Side, Side] = ("member", "nonmember")
 
 
-class Estimator:
-    """Level, resamples and seed of an audit; every estimate draws from a generator of its own name."""
-
-    def __init__(self, *, level: float, resamples: int, seed: int) -> None:
-        self.level, self.resamples, self.seed = level, resamples, seed
-
-    def _how(self, name: str, level: float | None = None) -> How:
-        return How(level=level or self.level, resamples=self.resamples, rng=generator(self.seed, "bootstrap", name))
-
-    def controls(self, records: Sequence[Record], scores: Mapping[str, Scores]) -> list[Estimate]:
-        """AUC of scores that never saw the target; their intervals are Bonferroni-corrected over the controls."""
-        level = 1 - (1 - self.level) / max(1, len(scores))
-        names = {f"controls.{name}.auc": values for name, values in scores.items()}
-        return [auc(Sample.of(values, records), name, **self._how(name, level)) for name, values in names.items()]
-
-    def membership(self, records: Sequence[Record], scores: Mapping[str, Scores]) -> list[Estimate]:
-        """AUC, TPR at low FPR, and TPR at a threshold carried over from the calibration part, for every attack."""
-        found = []
-        for name, values in scores.items():
-            found += self._attack(f"membership.{name}", records, values)
-        return found
-
-    def _attack(self, path: str, records: Sequence[Record], values: Scores) -> list[Estimate]:
-        sample = Sample.of(values, records)
-        calibration = Sample.of(values, records, parts=("calibration",))
-        evaluation = Sample.of(values, records, parts=("evaluation",))
-        # one name for all attacks: they see the same resamples, so that their intervals can be compared
-        found = [
-            auc(sample, f"{path}.auc", **self._how("membership")),
-            auc_hanley_mcneil(sample, f"{path}.auc_hanley_mcneil", level=self.level),
-        ]
-        for fpr in FPRS:
-            name = f"{path}.tpr_at_fpr.{fpr}"
-            found.append(tpr_at_fpr(sample, name, fpr=fpr, **self._how("membership")))
-        name = f"{path}.transfer.{FPRS[0]}"
-        found.append(transfer(calibration, evaluation, name, fpr=FPRS[0], **self._how("transfer")))
-        return found
+class Estimator(ScoreEstimates):
+    """Every estimate of an audit: level, resamples, seed, and the prior probability that a record is a member."""
 
     def extraction(self, records: Sequence[Record], extractions: Sequence[Extraction]) -> list[Estimate]:
         """Share of records that come back verbatim, share of sensitive values given back, mean matched run."""
@@ -75,7 +29,7 @@ class Estimator:
         found = []
         for prefix in dict.fromkeys(extraction.prefix for extraction in extractions):
             rows = [extraction for extraction in extractions if extraction.prefix == prefix]
-            for side in ("member", "nonmember"):
+            for side in SIDES:
                 here = [row for row in rows if known[row.id].role == side]
                 target = [row for row in here if row.model == "target"]
                 reference = [row for row in here if row.model == "reference"]
@@ -120,7 +74,7 @@ class Estimator:
         found = []
         for prefix in dict.fromkeys(generation.prefix for generation in generations):
             rows = [row for row in generations if row.prefix == prefix and known[row.id].copies <= 1]
-            for side in ("member", "nonmember"):
+            for side in SIDES:
                 here = [row for row in rows if known[row.id].role == side]
                 shares = np.array([row.ngram_share for row in here])
                 name = f"generation.{prefix}.ngram_share.{side}s"
@@ -145,12 +99,60 @@ class Estimator:
         known = {record.id: record for record in records}
         found = []
         for model, total in sums.items():
-            for side in ("member", "nonmember"):
+            for side in SIDES:
                 rows = np.array([i for i, record in enumerate(records) if record.role == side], dtype=np.int64)
                 name = f"perplexity.{model}.{side}s"
                 groups = _groups([records[i] for i in rows], known)
                 losses = -np.ma.getdata(total)[rows]
                 found.append(perplexity(losses, tokens[rows], groups, name, role=side, **self._how(name)))
+        return found
+
+    def validity(
+        self,
+        records: Sequence[Record],
+        near: Mapping[str, NDArray[np.bool_]],
+        overlap: Mapping[str, Scores],
+        control: Scores,
+    ) -> list[Estimate]:
+        """What the data allow: near duplicates, shared n-grams, and the smallest AUC that could be seen.
+
+        `near`: "across" marks non-members with a near copy among members, "within" records with one in another
+        record of their own class. `overlap`: n to each record's share of n-grams found in other groups' members,
+        0..1, masked where it has none. `control`: a score that cannot know who is a member. Shapes (n_records,).
+        """
+        path = "validity.near_duplicates"
+        found = [
+            self._near(records, near["across"], f"{path}.across", "nonmember"),
+            *(self._near(records, near["within"], f"{path}.within_{side}s", side) for side in SIDES),
+        ]
+        for n, shares in overlap.items():
+            found += [self._mean(records, shares, f"validity.overlap.{n}.{side}s", side, ceiling=1) for side in SIDES]
+        name = "validity.power.detectable_auc"
+        return [*found, detectable_auc(Sample.of(control, records), name, level=self.level)]
+
+    def _near(self, records: Sequence[Record], hits: NDArray[np.bool_], name: str, side: Side) -> Estimate:
+        return self._mean(records, np.ma.masked_array(hits, dtype=np.float64), name, side, ceiling=1)
+
+    def _mean(
+        self, records: Sequence[Record], values: Scores, name: str, side: Side, ceiling: float | None = None
+    ) -> Estimate:
+        """Mean over the records of one class that have a value; the others are counted as unscored."""
+        masked = np.ma.getmaskarray(values)
+        rows = [i for i, record in enumerate(records) if record.role == side]
+        kept = [i for i in rows if not masked[i]]
+        groups = _groups([records[i] for i in kept], {record.id: record for record in records})
+        found = mean(np.ma.getdata(values)[kept], groups, name, ceiling=ceiling, role=side, **self._how(name))
+        return replace(found, n_unscored=len(rows) - len(kept))
+
+    def counterfactual(self, records: Sequence[Record], rows: Sequence[Counterfactual]) -> list[Estimate]:
+        """Mean counterfactual memorization by class; a record without a row is counted as unscored."""
+        known = {row.id: row for row in rows}
+        missing = np.array([record.id not in known for record in records], dtype=bool)
+        found = []
+        for what in ("accuracy", "logprob"):
+            values = [getattr(known[record.id], what) if record.id in known else 0.0 for record in records]
+            scores = np.ma.masked_array(values, missing, dtype=np.float64)
+            found += [self._mean(records, scores, f"counterfactual.{what}.{side}s", side) for side in SIDES]
         return found
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 Statistic = Callable[..., NDArray[np.float64]]
-"""Takes one integer array of record weights a class, shape (block, n_records), and gives shape (block,)."""
+"""Takes one array of record weights a class, shape (block, n_records), and gives shape (block,)."""
+Draw = Callable[[int, int, np.random.Generator], NDArray[Any]]
+"""Takes n_groups, the number of resamples and a generator; gives group weights of shape (resamples, n_groups)."""
 
-BLOCK_BYTES = 64 * 2**20
-"""Memory that one block of resamples may take."""
+BLOCK_BYTES = 8 * 2**20
+"""Memory that one block of resamples may take; arrays that leave the cache cost two to three times as much."""
 ARRAYS_A_RECORD = 6
 """Arrays of 8-byte numbers that a statistic holds at a time for each weight."""
 
@@ -32,8 +34,17 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     Raises:
         ValueError: k is not in 0..n, or n is 0.
     """
-    found = stats.binomtest(k, n).proportion_ci(confidence_level=level, method="exact")
-    return float(found.low), float(found.high)
+    if not 0 <= k <= n or not n:
+        raise ValueError(f"needs 0 <= k <= n and n above 0, got k = {k} and n = {n}")
+    return _beta_ends(k, n, level)
+
+
+def _beta_ends(hits: float, trials: int, level: float) -> tuple[float, float]:
+    """Clopper-Pearson as quantiles of the beta distribution, which takes hits that are not whole too."""
+    tail = (1 - level) / 2
+    low = float(stats.beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
+    return low, high
 
 
 def exact(value: float, trials: int, level: float) -> Interval:
@@ -42,11 +53,8 @@ def exact(value: float, trials: int, level: float) -> Interval:
     At value 1 the low end is (alpha / 2) ** (1 / trials): for an AUC, as if each of `trials` disjoint pairs of one
     member and one non-member group were in order.
     """
-    tail = (1 - level) / 2
-    hits = value * trials
-    low = float(stats.beta.ppf(tail, hits, trials - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, trials - hits)) if hits < trials else 1.0
-    return Interval(low, high, f"Clopper-Pearson on {trials} groups (resampling shows no spread)")
+    ends = _beta_ends(value * trials, trials, level)
+    return Interval(*ends, f"Clopper-Pearson on {trials} groups (resampling shows no spread)")
 
 
 def group_counts(n_groups: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -56,19 +64,33 @@ def group_counts(n_groups: int, size: int, rng: np.random.Generator) -> NDArray[
     return np.bincount(flat, minlength=size * n_groups).reshape(size, n_groups)
 
 
+def group_weights(n_groups: int, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Weights of the Bayesian bootstrap (Rubin 1981, Annals of Statistics 9:130), shape (size, n_groups).
+
+    Independent exponentials with mean 1: divided by their sum they are the flat Dirichlet. No group ever drops out.
+    """
+    return rng.standard_exponential((size, n_groups))
+
+
 def resample(
-    statistic: Statistic, classes: Sequence[NDArray[np.int64]], *, resamples: int, rng: np.random.Generator
+    statistic: Statistic,
+    classes: Sequence[NDArray[np.int64]],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+    draw: Draw = group_counts,
 ) -> NDArray[np.float64]:
     """The statistic in `resamples` group-bootstrap samples, shape (resamples,).
 
     `classes` holds the group codes of each class's records; classes are resampled apart from each other, groups
-    whole. A resample is a weight a record, so the statistic sees many at once; the block bounds the memory.
+    whole. A resample is a weight a record, so the statistic sees many at once; the block bounds the memory. `draw`
+    gives the weights of the groups: how often each is drawn, or `group_weights`.
     """
     codes = [np.unique(groups, return_inverse=True) for groups in classes]
     n_records = sum(len(groups) for groups in classes)
     parts = []
     for size in _blocks(resamples, n_records):
-        weights = [group_counts(len(names), size, rng)[:, inverse] for names, inverse in codes]
+        weights = [np.take(draw(len(names), size, rng), inverse, axis=1) for names, inverse in codes]
         parts.append(statistic(*weights))
     return np.concatenate(parts)
 
@@ -79,11 +101,11 @@ def _blocks(resamples: int, n_records: int) -> Iterator[int]:
         yield min(size, resamples - start)
 
 
-def percentile(draws: NDArray[np.float64], level: float) -> Interval:
-    """Percentile bootstrap interval (Efron 1979) from the draws of `resample`."""
+def percentile(draws: NDArray[np.float64], level: float, *, how: str = "group bootstrap") -> Interval:
+    """Percentile bootstrap interval (Efron 1979) from the draws of `resample`; `how` says what drew them."""
     tail = (1 - level) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high), f"group bootstrap (percentile, {len(draws)} resamples)")
+    return Interval(float(low), float(high), f"{how} (percentile, {len(draws)} resamples)")
 
 
 def has_width(interval: Interval) -> bool:
@@ -91,7 +113,9 @@ def has_width(interval: Interval) -> bool:
     return interval.high - interval.low > 1e-12 * max(1.0, abs(interval.high))
 
 
-def share_interval(value: float, draws: NDArray[np.float64], *, trials: int, level: float) -> Interval:
+def share_interval(
+    value: float, draws: NDArray[np.float64], *, trials: int, level: float, how: str = "group bootstrap"
+) -> Interval:
     """Percentile interval of a statistic in 0..1, or the exact one on `trials` groups where that has no width."""
-    found = percentile(draws, level)
+    found = percentile(draws, level, how=how)
     return found if trials > 1 and has_width(found) else exact(value, trials, level)

@@ -31,11 +31,12 @@ def twice_mass_below(points: NDArray[np.float64], values: NDArray[np.float64]) -
     order = np.argsort(values, kind="stable")
     below = np.searchsorted(values[order], points, side="left")
     upto = np.searchsorted(values[order], points, side="right")
+    untied = np.array_equal(below, upto)
 
     def weigh(weights: NDArray[np.int64]) -> NDArray[np.int64]:
         mass = running_mass(weights[:, order])
-        twice: NDArray[np.int64] = np.take(mass, below, axis=1) + np.take(mass, upto, axis=1)
-        return twice
+        first: NDArray[np.int64] = np.take(mass, below, axis=1)
+        return 2 * first if untied else first + np.take(mass, upto, axis=1)
 
     return weigh
 
@@ -51,6 +52,27 @@ def _area(members: NDArray[np.float64], nonmembers: NDArray[np.float64]) -> Stat
     return area
 
 
+def mean_area(sample: Sample) -> Statistic:
+    """The AUC of each row of weights: the plain mean over folds, NaN in a row that leaves no fold with both classes.
+
+    A fold whose members or non-members have no weight in a row is left out of that row's mean.
+    """
+    folds = sample.comparable()
+    areas = [_area(sample.members[rows.members], sample.nonmembers[rows.nonmembers]) for rows in folds]
+    if sum(map(len, folds[0])) == len(sample.members) + len(sample.nonmembers):
+        return areas[0]  # the same without copies of the weights
+
+    def area(member_weights: NDArray[np.int64], nonmember_weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):  # 0 of 0 pairs
+            inside = [
+                one(member_weights[:, rows.members], nonmember_weights[:, rows.nonmembers])
+                for one, rows in zip(areas, folds, strict=True)
+            ]
+        return np.asarray(np.ma.masked_invalid(inside).mean(axis=0).filled(np.nan), dtype=np.float64)
+
+    return area
+
+
 def once(statistic: Statistic, *sizes: int) -> float:
     """The statistic of the sample itself: every record has weight 1."""
     return float(statistic(*(np.ones((1, size), dtype=np.int64) for size in sizes))[0])
@@ -59,16 +81,18 @@ def once(statistic: Statistic, *sizes: int) -> float:
 def auc(sample: Sample, name: str, *, level: float = 0.95, resamples: int = 2000, rng: np.random.Generator) -> Estimate:
     """Area under the ROC curve, P(member > non-member) + P(tie) / 2, in 0..1 with .5 = chance (Mann-Whitney).
 
-    The interval resamples groups, members and non-members apart. With fewer than about 25 groups a class it is too
-    narrow (covers 74% instead of 95%). Where it has no width, as at 0 and 1, it is Clopper-Pearson on the smaller
-    number of groups.
+    With folds it is the plain mean of the AUCs inside each fold; a fold without one of the classes is left out. The
+    interval resamples groups, members and non-members apart, so a group with both counts as two. With fewer than
+    about 25 groups a class it is too narrow (covers 74% instead of 95%). Where it has no width, as at 0 and 1, it is
+    Clopper-Pearson on the smaller number of groups.
     """
     if reason := sample.gap():
         return sample.missing(name, level, reason)
-    area = _area(sample.members, sample.nonmembers)
+    area = mean_area(sample)
     value = once(area, len(sample.members), len(sample.nonmembers))
     draws = resample(area, (sample.member_groups, sample.nonmember_groups), resamples=resamples, rng=rng)
-    found = share_interval(value, draws, trials=_pairs_of_groups(sample), level=level)
+    drawn = draws[np.isfinite(draws)] if np.isfinite(draws).any() else np.array([value])
+    found = share_interval(value, drawn, trials=sample.pairs_of_groups(), level=level)
     return Estimate(name, value, found.low, found.high, level, found.method, **sample.counts())
 
 
@@ -91,22 +115,19 @@ def auc_hanley_mcneil(sample: Sample, name: str, *, level: float = 0.95) -> Esti
     """
     if reason := sample.gap():
         return sample.missing(name, level, reason)
-    value = once(_area(sample.members, sample.nonmembers), len(sample.members), len(sample.nonmembers))
+    value = once(mean_area(sample), len(sample.members), len(sample.nonmembers))
     error = hanley_mcneil_se(value, len(sample.members), len(sample.nonmembers))
     reach = float(stats.norm.ppf((1 + level) / 2)) * error
     found = Interval(max(0.0, value - reach), min(1.0, value + reach), "Hanley-McNeil (ignores groups)")
     if error == 0:
-        found = exact(value, _pairs_of_groups(sample), level)
+        found = exact(value, sample.pairs_of_groups(), level)
     return Estimate(name, value, found.low, found.high, level, found.method, **sample.counts())
-
-
-def _pairs_of_groups(sample: Sample) -> int:
-    counts = sample.counts()
-    return min(counts["n_member_groups"], counts["n_nonmember_groups"])
 
 
 def roc_curve(sample: Sample) -> RocCurve:
     """The empirical ROC curve from (0, 0) to (1, 1), without points that lie on a straight line.
+
+    It pools all folds: give it a sample of `fold_ranks` where scores can be compared inside a fold only.
 
     Both arrays have shape (n_points,); they are empty when a class has no scored record.
     """

@@ -1,3 +1,5 @@
+from .case import open_case as open_case
+from .evidence import gather as gather
 from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder
 from .inputs import audited_records as audited_records
@@ -5,13 +7,13 @@ from .inputs import check as check
 from .inputs import find_adapter as find_adapter
 from .inputs import matrices as matrices
 from .inputs import open_for_training as open_for_training
-from .inputs import open_pair as open_pair
 from .inputs import plant as plant
 from .inputs import prepare as prepare
 from .inputs import read as read
-from .inputs import tokens as tokens
+from .judging import check_texts as check_texts
+from .judging import counterfactuals as counterfactuals
+from .judging import estimate as estimate
 from .measuring import attack as attack
-from .measuring import estimate as estimate
 from .measuring import extract as extract
 from .measuring import generate as generate
 from .measuring import trace as trace

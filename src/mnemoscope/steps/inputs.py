@@ -42,7 +42,8 @@ def read(
     wanted = texts.Columns(
         text=columns.text_column, id=columns.id_column, group=columns.group_column, split=columns.split_column
     )
-    return texts.read(data, members=members, nonmembers=nonmembers, columns=wanted, seed=seed)
+    records = texts.read(data, members=members, nonmembers=nonmembers, columns=wanted, seed=seed)
+    return texts.sample(records, columns.share, seed)
 
 
 def plant(records: Sequence[Record], training: Training, seed: int) -> tuple[tuple[Record, ...], tuple[int, ...]]:
@@ -156,7 +157,7 @@ def check(measurement: Measurement) -> tuple[str, ...]:
     """Names of the attacks to run; all other words of the measurement are checked too.
 
     Raises:
-        ConfigError: an attack, a prefix or a number is not known.
+        ConfigError: an attack, a prefix or a number is not known, or an attack lacks an option that it needs.
     """
     for prefix in measurement.prefixes:
         extraction.parse_prefix(prefix)
@@ -166,7 +167,23 @@ def check(measurement: Measurement) -> tuple[str, ...]:
         measurement.generations.isascii() and measurement.generations.isdigit()
     ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
-    return tuple(registry.find(name).name for name in measurement.attacks) or tuple(registry.attacks())
+    return _attacks(measurement)
+
+
+def _attacks(measurement: Measurement) -> tuple[str, ...]:
+    """The attacks that were named, or all that their options allow, or those that cost no further pass."""
+    lacking = {need: option for need, option, given in (
+        ("shadows", "--shadows K", measurement.shadows), ("second", "--second MODEL", measurement.second),
+    ) if not given}  # fmt: skip
+    named = [registry.find(name) for name in measurement.attacks if name != "all"]
+    for one in named:
+        for need in lacking.keys() & set(one.needs):
+            raise ConfigError(f"attack {one.name!r} needs {lacking[need]}: give it, or leave the attack out")
+    if named and "all" not in measurement.attacks:
+        return tuple(dict.fromkeys(one.name for one in named))
+    wanted = set(registry.NEEDS) if measurement.attacks else {*registry.TRACE_ONLY, "shadows", "second"}
+    allowed = wanted - lacking.keys()
+    return tuple(name for name, one in registry.attacks().items() if set(one.needs) <= allowed)
 
 
 def matrices(training: Training) -> tuple[str, ...]:

@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
-from mnemoscope import extraction, models, provenance, registry, stats
+from mnemoscope import extraction, models, registry
 from mnemoscope.errors import ModelError
 from mnemoscope.progress import bar
-from mnemoscope.records import Estimate, Extraction, Generation, Record, Scores
+from mnemoscope.records import Extraction, Generation, Record, Scores
 from mnemoscope.seeds import generator
 from mnemoscope.steps.inputs import identity
 from mnemoscope.tables import read_rows, read_scores, read_traces, write_rows, write_scores, write_traces
 
 if TYPE_CHECKING:
-    from mnemoscope.config import Compute, Measurement
     from mnemoscope.models import LanguageModel, Tokens
-    from mnemoscope.store import Run
+    from mnemoscope.steps.case import Case
+    from mnemoscope.steps.evidence import Piece
     from mnemoscope.traces import Traces
 
-REFERENCE, ESTIMATES = "reference/traces.parquet", "estimates.parquet"
+REFERENCE = "reference/traces.parquet"
 AMBIGUOUS_ULP = 8.0
 """Greedy verdicts that hang on a gap of at most so many units in the last place are decided by generating."""
 
 
-def trace(
-    run: Run, cell: str, target: LanguageModel, base: LanguageModel | None, tokens: Tokens, compute: Compute
-) -> dict[str, Traces]:
+def trace(case: Case) -> dict[str, Traces]:
     """Traces of target and reference over all records, from one pass each.
 
     Raises:
         ModelError: the adapter changes nothing.
     """
-    path = f"cells/{cell}/traces.parquet"
+    run, tokens, path = case.run, case.tokens, case.file("traces.parquet")
     inputs = {
         "records": run.key("records"),
-        "adapter": models.adapter_hash(target),
-        "reference": base.weights_sha256 if base else "adapter off",
-        **identity(target, compute),
+        "adapter": models.adapter_hash(case.target),
+        "reference": case.base.weights_sha256 if case.base else "adapter off",
+        **identity(case.target, case.compute),
     }
 
     def work() -> None:
         with bar("read target and base", 2 * tokens.total, "tokens") as tick:
-            found = models.trace_pair(target, base, tokens, tick)
+            found = models.trace_pair(case.target, case.base, tokens, tick)
         _refuse_inert(*found)
         for name, traces in zip((path, REFERENCE), found, strict=True):
             with run.writing(name) as out:
@@ -62,54 +60,75 @@ def _refuse_inert(target: Traces, reference: Traces) -> None:
         )
 
 
-def attack(
-    run: Run, cell: str, records: Sequence[Record], traces: Mapping[str, Traces], names: Sequence[str]
-) -> dict[str, Scores]:
+def attack(case: Case, evidence: Mapping[str, Piece], names: Sequence[str]) -> dict[str, Scores]:
     """Scores of every attack; attack name to one score a record."""
-    path = f"cells/{cell}/scores.parquet"
+    path = case.file("scores.parquet")
     chosen = [registry.find(name) for name in names]
-    inputs = {"traces": run.key("traces"), "attacks": {one.name: one.fingerprint() for one in chosen}}
+    stages = sorted({stage for piece in evidence.values() for stage in piece.stages})
+    inputs = {
+        "records": case.run.key("records"),
+        "evidence": {stage: case.run.key(stage) for stage in stages},
+        "attacks": {one.name: one.fingerprint() for one in chosen},
+    }
 
     def work() -> None:
-        scores = {one.name: one.score(traces) for one in chosen}
-        with run.writing(path) as out:
-            write_scores(out, records, scores, {one.name: one.reason() for one in chosen})
+        found = {one.name: _scored(one, evidence, case.records) for one in chosen}
+        with case.run.writing(path) as out:
+            write_scores(
+                out,
+                case.records,
+                {name: scores for name, (scores, _) in found.items()},
+                {name: reasons for name, (_, reasons) in found.items()},
+            )
 
-    run.stage("scores", inputs, [path], work, units=len(records))
-    return read_scores(run.path(path))
+    case.run.stage("scores", inputs, [path], work, units=len(case.records))
+    return read_scores(case.run.path(path))
 
 
-def extract(
-    run: Run,
-    cell: str,
-    records: Sequence[Record],
-    traces: Mapping[str, Traces],
-    target: LanguageModel,
-    base: LanguageModel | None,
-    tokens: Tokens,
-    measurement: Measurement,
-) -> list[Extraction]:
+def _scored(
+    one: registry.Attack, evidence: Mapping[str, Piece], records: Sequence[Record]
+) -> tuple[Scores, list[str | None]]:
+    """Scores, and for each record that has none the reason."""
+    try:
+        scores = one.score({need: evidence[need].value for need in one.needs}, records)
+    except registry.Unscorable as error:
+        nothing: Scores = np.ma.masked_array(np.zeros(len(records)), mask=True)
+        return nothing, [str(error)] * len(records)
+    reasons = [one.reason() if out else None for out in np.ma.getmaskarray(scores)]
+    for need in one.needs:
+        for row, reason in evidence[need].blocked.items():
+            scores[row] = np.ma.masked
+            reasons[row] = reason
+    return scores, reasons
+
+
+def extract(case: Case, traces: Mapping[str, Traces]) -> list[Extraction]:
     """What greedy decoding gives back of every record, read off the traces; near ties are decided by generating."""
-    path = f"cells/{cell}/extractions.parquet"
-    inputs = {"traces": run.key("traces"), "prefixes": list(measurement.prefixes), "ulp": AMBIGUOUS_ULP}
+    path, prefixes = case.file("extractions.parquet"), case.measurement.prefixes
+    inputs = {"traces": case.run.key("traces"), "prefixes": list(prefixes), "ulp": AMBIGUOUS_ULP}
 
     def work() -> None:
         found: list[Extraction] = []
         for model in ("target", "reference"):
-            lm = base if model == "reference" and base is not None else target
-            for prefix in measurement.prefixes:
-                rows = extraction.verbatim(traces[model], records, prefix=prefix, model=model)
-                unsure = extraction.ambiguous(traces[model], prefix=prefix, ulp=AMBIGUOUS_ULP)
-                with models.without_adapter(lm, off=model == "reference" and base is None):
-                    cuts = {row.id: row.prefix_tokens for row in rows}
-                    generated = _continue(lm, tokens, unsure, [cuts[records[i].id] for i in unsure])
-                by_id = {records[i].id: new.tolist() for i, new in zip(unsure, generated, strict=True)}
-                found += extraction.settle(rows, by_id, traces[model], records)
-        with run.writing(path) as out:
+            for prefix in prefixes:
+                found += _extracted(case, traces[model], model, prefix)
+        with case.run.writing(path) as out:
             write_rows(out, Extraction, found)
 
-    run.stage("extractions", inputs, [path], work, units=len(records))
-    return read_rows(run.path(path), Extraction)
+    case.run.stage("extractions", inputs, [path], work, units=len(case.records))
+    return read_rows(case.run.path(path), Extraction)
+
+
+def _extracted(case: Case, traces: Traces, model: Literal["target", "reference"], prefix: str) -> list[Extraction]:
+    own = model == "reference" and case.base is None  # the reference is the target without its adapter
+    lm = case.target if case.base is None or model == "target" else case.base
+    rows = extraction.verbatim(traces, case.records, prefix=prefix, model=model)
+    unsure = extraction.ambiguous(traces, prefix=prefix, ulp=AMBIGUOUS_ULP)
+    cuts = {row.id: row.prefix_tokens for row in rows}
+    with models.without_adapter(lm, off=own):
+        generated = _continue(lm, case.tokens, unsure, [cuts[case.records[i].id] for i in unsure])
+    by_id = {case.records[i].id: new.tolist() for i, new in zip(unsure, generated, strict=True)}
+    return list(extraction.settle(rows, by_id, traces, case.records))
 
 
 def _continue(lm: LanguageModel, tokens: Tokens, rows: Sequence[int], cuts: Sequence[int]) -> list[Any]:
@@ -122,43 +141,39 @@ def _continue(lm: LanguageModel, tokens: Tokens, rows: Sequence[int], cuts: Sequ
         return models.greedy(lm, prefixes, lengths, tick=tick)
 
 
-def generate(
-    run: Run,
-    cell: str,
-    records: Sequence[Record],
-    traces: Mapping[str, Traces],
-    target: LanguageModel,
-    tokens: Tokens,
-    measurement: Measurement,
-    seed: int,
-) -> list[Generation]:
+def generate(case: Case, traces: Mapping[str, Traces]) -> list[Generation]:
     """Real continuations of a sample of members and non-members, and of every planted record."""
-    path, prefix = f"cells/{cell}/generations.parquet", measurement.prefixes[0]
-    rows = _sample(records, measurement.generations, seed)
-    inputs = {"traces": run.key("traces"), "prefix": prefix, "rows": rows}
+    path, prefix = case.file("generations.parquet"), case.measurement.prefixes[0]
+    rows = _sample(case.records, case.measurement.generations, case.seed)
+    inputs = {"traces": case.run.key("traces"), "prefix": prefix, "rows": rows}
 
     def work() -> None:
-        cuts = {i: k for i in rows if (k := extraction.cut(len(tokens.ids[i]), prefix)) is not None}
-        generated = _continue(target, tokens, list(cuts), list(cuts.values()))
-        losses = _generated_losses(target, [tokens.ids[i][:k] for i, k in cuts.items()], generated)
-        perplexities = {name: np.exp(-np.ma.getdata(one.mean("logprob"))) for name, one in traces.items()}
-        found = [
-            Generation(
-                id=records[i].id,
-                prefix=extraction.parse_prefix(prefix).label,
-                text=models.decode(target, new),
-                perplexity_base=float(perplexities["reference"][i]),
-                perplexity_target=float(perplexities["target"][i]),
-                perplexity_generated=float(np.exp(loss)),
-                **_overlap(tokens.ids[i].tolist(), k, new.tolist()),
-            )
-            for (i, k), new, loss in zip(cuts.items(), generated, losses, strict=True)
-        ]
-        with run.writing(path) as out:
+        found = _generated(case, traces, rows, prefix)
+        with case.run.writing(path) as out:
             write_rows(out, Generation, found)
 
-    run.stage("generations", inputs, [path], work, units=len(rows))
-    return read_rows(run.path(path), Generation)
+    case.run.stage("generations", inputs, [path], work, units=len(rows))
+    return read_rows(case.run.path(path), Generation)
+
+
+def _generated(case: Case, traces: Mapping[str, Traces], rows: Sequence[int], prefix: str) -> list[Generation]:
+    ids = case.tokens.ids
+    cuts = {i: k for i in rows if (k := extraction.cut(len(ids[i]), prefix)) is not None}
+    generated = _continue(case.target, case.tokens, list(cuts), list(cuts.values()))
+    losses = _generated_losses(case.target, [ids[i][:k] for i, k in cuts.items()], generated)
+    perplexities = {name: np.exp(-np.ma.getdata(one.mean("logprob"))) for name, one in traces.items()}
+    return [
+        Generation(
+            id=case.records[i].id,
+            prefix=extraction.parse_prefix(prefix).label,
+            text=models.decode(case.target, new),
+            perplexity_base=float(perplexities["reference"][i]),
+            perplexity_target=float(perplexities["target"][i]),
+            perplexity_generated=float(np.exp(loss)),
+            **_overlap(ids[i].tolist(), k, new.tolist()),
+        )
+        for (i, k), new, loss in zip(cuts.items(), generated, losses, strict=True)
+    ]
 
 
 def _generated_losses(target: LanguageModel, prefixes: Sequence[Any], generated: Sequence[Any]) -> list[float]:
@@ -200,46 +215,3 @@ def _sample(records: Sequence[Record], wanted: str, seed: int) -> list[int]:
         n = len(rows) if wanted == "all" else min(int(wanted), len(rows))
         chosen.update(rows[i] for i in generator(seed, "generations", role).permutation(len(rows))[:n])
     return sorted(int(i) for i in chosen)
-
-
-def estimate(
-    run: Run,
-    records: Sequence[Record],
-    traces: Mapping[str, Traces],
-    scores: Mapping[str, Scores],
-    extractions: Sequence[Extraction],
-    generations: Sequence[Generation],
-    measurement: Measurement,
-    seed: int,
-) -> list[Estimate]:
-    """Every statistic with its interval; the controls among them decide whether the audit is valid."""
-    stages = ("records", "scores", "extractions", "generations")
-    inputs = {
-        "level": measurement.level, "resamples": measurement.resamples, "seed": seed,
-        "version": provenance.versions(), **{stage: run.key(stage) for stage in stages},
-    }  # fmt: skip
-    by = stats.Estimator(level=measurement.level, resamples=measurement.resamples, seed=seed)
-    reference = traces["reference"]
-    controls = {
-        "reference_loss": reference.mean("logprob"),
-        "length": np.ma.masked_array(reference.lengths.astype(np.float64)),
-        "zlib_length": np.ma.masked_array(reference.zlib_bytes.astype(np.float64)),
-    }
-
-    def work() -> None:
-        sums = {name: one.sum("logprob") for name, one in traces.items()}
-        found = [
-            *by.controls(records, controls),
-            *by.membership(records, scores),
-            *by.extraction(records, extractions),
-            *by.generation(records, generations),
-            *by.perplexity(records, sums, reference.lengths),
-        ]
-        with run.writing(ESTIMATES) as out:
-            write_rows(out, Estimate, found)
-
-    run.stage("estimates", inputs, [ESTIMATES], work)
-    found = read_rows(run.path(ESTIMATES), Estimate)
-    validity, reason = stats.verdict([one for one in found if one.name.startswith("controls.")])
-    run.note(verdict={"validity": validity, "reason": reason})
-    return found

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnemoscope import provenance, reporting, stats
+from mnemoscope import provenance, registry, reporting, stats
 from mnemoscope.errors import RunError
+from mnemoscope.folds import group_folds
 from mnemoscope.progress import say
-from mnemoscope.records import DataReport, Estimate, Evidence, Extraction, Generation, Record, TrainingStep
+from mnemoscope.records import (
+    DataReport,
+    Estimate,
+    Evidence,
+    Extraction,
+    Generation,
+    Record,
+    RocCurve,
+    Scores,
+    TrainingStep,
+)
 from mnemoscope.steps.inputs import RECORDS
-from mnemoscope.steps.measuring import ESTIMATES
+from mnemoscope.steps.judging import ESTIMATES
 from mnemoscope.tables import read_rows, read_scores, read_traces
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mnemoscope.config import Compute, Measurement
-    from mnemoscope.models import LanguageModel, Tokens
+    from mnemoscope.steps.case import Case
     from mnemoscope.steps.inputs import Trained
     from mnemoscope.store import Run
 
 PAGE, SUMMARY = "report.html", "summary.json"
 
 
-def describe(
-    run: Run,
-    cell: str,
-    target: LanguageModel,
-    base: LanguageModel | None,
-    trained: Trained | None,
-    tokens: Tokens,
-    measurement: Measurement,
-    compute: Compute,
-    seed: int,
-) -> None:
+def describe(case: Case) -> None:
     """Write into the manifest what was audited, how, and with what."""
-    config = {**run.manifest.get("config", {}), "measurement": measurement.model_dump(mode="json")}
+    run, target = case.run, case.target
+    config = {**run.manifest.get("config", {}), "measurement": case.measurement.model_dump(mode="json")}
     run.note(
-        cell=cell,
+        cell=case.cell,
         model=target.facts(),
-        reference=base.facts() if base else {"name": f"{target.name}, adapter off"},
-        adapter=_adapter(trained),
-        config={**config, "compute": compute.model_dump(mode="json")},
-        seed=seed,
+        reference=case.base.facts() if case.base else {"name": f"{target.name}, adapter off"},
+        adapter=_adapter(case.trained),
+        config={**config, "compute": case.compute.model_dump(mode="json")},
+        seed=case.seed,
         versions=provenance.versions(),
         commit=provenance.commit(),
         device=target.device.type,
-        findings=_findings(run, trained, tokens, compute),
+        findings=_findings(case),
     )
     run.timings["machine"] = provenance.machine()
 
@@ -60,11 +62,12 @@ def _adapter(trained: Trained | None) -> dict[str, Any]:
     return {"name": trained.cell, "verified": "base_weights_sha256" in facts, **known}
 
 
-def _findings(run: Run, trained: Trained | None, tokens: Tokens, compute: Compute) -> list[str]:
-    found = list(run.manifest.get("data", {}).get("findings", ()))
-    if tokens.truncated:
-        found.append(f"{tokens.truncated} records are longer than {compute.max_tokens} tokens and lost their end.")
-    if trained is not None and "base_weights_sha256" not in trained.facts:
+def _findings(case: Case) -> list[str]:
+    found = list(case.run.manifest.get("data", {}).get("findings", ()))
+    if case.tokens.truncated:
+        limit = case.compute.max_tokens
+        found.append(f"{case.tokens.truncated} records are longer than {limit} tokens and lost their end.")
+    if case.trained is not None and "base_weights_sha256" not in case.trained.facts:
         found.append("The adapter does not say which weights it was trained on, so that could not be checked.")
     return found
 
@@ -85,7 +88,7 @@ def evidence(run: Run) -> Evidence:
         records=records,
         data=DataReport(**{**run.manifest["data"], "findings": tuple(run.manifest["data"]["findings"])}),
         scores=scores,
-        curves={name: stats.roc_curve(stats.Sample.of(values, records)) for name, values in scores.items()},
+        curves=_curves(records, scores),
         extractions=read_rows(run.path(f"cells/{cell}/extractions.parquet"), Extraction),
         generations=read_rows(run.path(f"cells/{cell}/generations.parquet"), Generation),
         estimates=read_rows(run.path(ESTIMATES), Estimate),
@@ -93,6 +96,17 @@ def evidence(run: Run) -> Evidence:
         manifest={name: value for name, value in run.manifest.items() if name != "stages"},
         timings=run.timings,
     )
+
+
+def _curves(records: Sequence[Record], scores: Mapping[str, Scores]) -> dict[str, RocCurve]:
+    """ROC curves; the scores of a cross-fitted attack are made comparable by their ranks inside folds."""
+    folds, known = group_folds(records), registry.attacks()
+    found = {}
+    for name, values in scores.items():
+        crossed = name in known and known[name].fitted and folds is not None
+        comparable = stats.fold_ranks(values, records, folds) if crossed else values
+        found[name] = stats.roc_curve(stats.Sample.of(comparable, records))
+    return found
 
 
 def page(run: Run, *, show_text: bool) -> str:

@@ -37,7 +37,7 @@ def train(
     """
     name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
     tokens = models.tokenize(lm, records, max_tokens=compute.max_tokens)
-    recipe = _recipe(training, tokens.take(slots), lm, seed)
+    recipe = recipe_for(training, tokens.take(slots), lm, derive(seed, "training"))
     parameters = models.trainable_parameters(lm)
     inputs = {
         "records": run.key("records"), "slots": list(slots), "training": training.model_dump(mode="json"),
@@ -69,7 +69,8 @@ def train(
     return parameters
 
 
-def _recipe(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) -> models.Recipe:
+def recipe_for(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) -> models.Recipe:
+    """The recipe for these training slots."""
     steps = models.total_steps(len(tokens), training.batch_size, training.epochs)
     wanted = training.micro_batches
     parts = models.micro_batches(tokens.lengths, training.batch_size, device=lm.device, wanted=wanted)
@@ -80,7 +81,7 @@ def _recipe(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) ->
         epochs=training.epochs,
         warmup_steps=models.warmup(steps, training.warmup_steps),
         save_steps=training.save_steps,
-        seed=derive(seed, "training"),
+        seed=seed,
     )
 
 

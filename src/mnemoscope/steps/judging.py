@@ -1,0 +1,141 @@
+"""The steps from scores to estimates and the verdict, with the checks that need no target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import mnemoscope.data as texts
+from mnemoscope import provenance, registry, stats
+from mnemoscope.progress import bar
+from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Scores
+from mnemoscope.tables import read_rows, read_scores, write_rows, write_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mnemoscope.steps.case import Case
+    from mnemoscope.steps.evidence import Piece
+    from mnemoscope.traces import Shadows, Traces
+
+ESTIMATES, CHECKS = "estimates.parquet", "checks.parquet"
+OVERLAP = 7
+"""Words in an n-gram of the overlap check, as MIMIR has it (arXiv:2402.07841)."""
+BLIND = ("blind_words", "blind_ngrams")
+"""Controls that are cross-fitted: their scores can be compared inside a fold only."""
+
+
+def check_texts(case: Case) -> dict[str, Scores]:
+    """What the texts alone tell of who is a member, and near copies; one score a record, higher = more like a member.
+
+    near_across and near_within are 1 where the record has a near copy in the other class or in its own.
+    """
+    run, records = case.run, case.records
+    checks: dict[str, Callable[[], Scores]] = {
+        "blind_words": lambda: texts.blind_words(records),
+        "blind_ngrams": lambda: texts.blind_ngrams(records),
+        f"overlap_{OVERLAP}": lambda: texts.overlap(records, OVERLAP),
+    }
+
+    def work() -> None:
+        found: dict[str, Scores] = {}
+        with bar("check the texts", len(checks) + 1, "checks") as tick, run.writing(CHECKS) as out:
+            for name, check in checks.items():
+                found[name] = check()
+                tick(1)
+            for name, near in texts.near_duplicates(records).items():
+                found[f"near_{name}"] = np.ma.masked_array(near.astype(np.float64), mask=np.zeros(len(near), bool))
+            tick(1)
+            write_scores(out, records, found, {name: _why_not(name, scores) for name, scores in found.items()})
+
+    run.stage("checks", {"records": run.key("records"), "versions": provenance.versions()}, [CHECKS], work)
+    return read_scores(run.path(CHECKS))
+
+
+def _why_not(name: str, scores: Scores) -> list[str | None]:
+    reason = "a class has too few groups" if name in BLIND else "has too few words"
+    return [reason if out else None for out in np.ma.getmaskarray(scores)]
+
+
+def controls(reference: Traces, checks: Mapping[str, Scores]) -> dict[str, Scores]:
+    """Scores that cannot know who is a member, by name: whatever tells members by them is no memory."""
+    alone = [one for one in registry.attacks().values() if one.needs == ("target",) and not one.fitted]
+    return {
+        "length": np.ma.masked_array(reference.lengths.astype(np.float64)),
+        "zlib_length": np.ma.masked_array(reference.zlib_bytes.astype(np.float64)),
+        **{name: checks[name] for name in BLIND},
+        **{f"reference_{one.name}": one.score({"target": reference}) for one in alone},
+    }
+
+
+def counterfactuals(case: Case, evidence: Mapping[str, Piece]) -> list[Counterfactual]:
+    """Counterfactual memorization of every record, where shadows were trained."""
+    if "shadows" not in evidence:
+        return []
+    shadows: Shadows = evidence["shadows"].value
+    path = case.file("counterfactual.parquet")
+    inputs = {"evidence": {stage: case.run.key(stage) for stage in evidence["shadows"].stages}}
+
+    def work() -> None:
+        hits = np.array([np.ma.getdata(one.mean(one.values("rank") == 1)) for one in shadows.traces])
+        logprob = np.array([np.ma.getdata(one.mean("logprob")) for one in shadows.traces])
+        ids = [record.id for record in case.records]
+        with case.run.writing(path) as out:
+            write_rows(out, Counterfactual, stats.counterfactual(ids, hits, logprob, shadows.inside))
+
+    case.run.stage("counterfactual", inputs, [path], work)
+    return read_rows(case.run.path(path), Counterfactual)
+
+
+def estimate(
+    case: Case,
+    traces: Mapping[str, Traces],
+    checks: Mapping[str, Scores],
+    scores: Mapping[str, Scores],
+    extractions: Sequence[Extraction],
+    generations: Sequence[Generation],
+    memorized: Sequence[Counterfactual],
+) -> list[Estimate]:
+    """Every statistic with its interval; the controls among them decide whether the audit is valid."""
+    asked, records, run = case.measurement, case.records, case.run
+    by = stats.Estimator(level=asked.level, resamples=asked.resamples, seed=case.seed, prior=asked.prior)
+    fitted = [name for name in scores if registry.find(name).fitted]
+    near = {name: checks[f"near_{name}"].filled(0) > 0 for name in ("across", "within")}
+    overlap = {f"{OVERLAP}": checks[f"overlap_{OVERLAP}"]}
+
+    def work() -> None:
+        known = controls(traces["reference"], checks)
+        sums = {name: one.sum("logprob") for name, one in traces.items()}
+        parts: tuple[Callable[[], list[Estimate]], ...] = (
+            lambda: by.controls(records, known, folded=BLIND),
+            lambda: by.validity(records, near, overlap, known["reference_loss"]),
+            lambda: by.membership(records, scores, folded=fitted),
+            lambda: by.comparison(records, scores, folded=fitted),
+            lambda: [*by.extraction(records, extractions), *by.generation(records, generations)],
+            lambda: by.perplexity(records, sums, traces["reference"].lengths),
+            lambda: by.counterfactual(records, memorized),
+        )
+        found: list[Estimate] = []
+        with bar("estimate", len(parts), "parts") as tick:
+            for part in parts:
+                found += part()
+                tick(1)
+        with run.writing(ESTIMATES) as out:
+            write_rows(out, Estimate, found)
+
+    run.stage("estimates", _inputs(case, bool(memorized)), [ESTIMATES], work)
+    found = read_rows(run.path(ESTIMATES), Estimate)
+    validity, reason = stats.verdict(found)
+    run.note(verdict={"validity": validity, "reason": reason})
+    return found
+
+
+def _inputs(case: Case, shadowed: bool) -> dict[str, Any]:
+    stages = ["records", "checks", "scores", "extractions", "generations", *(["counterfactual"] if shadowed else [])]
+    asked = case.measurement
+    return {
+        "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "seed": case.seed,
+        "version": provenance.versions(), **{stage: case.run.key(stage) for stage in stages},
+    }  # fmt: skip

@@ -1,0 +1,126 @@
+"""Attacks that need more than two traces, end to end on a tiny model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from conftest import FLOAT32, RECIPE, rows, write_jsonl
+
+import mnemoscope
+from mnemoscope import Measurement, registry
+from mnemoscope.records import Record
+from mnemoscope.steps.shadows import halves
+
+EVERYTHING = Measurement(attacks=("all",), shadows=4, neighbours=2, shots=2, resamples=200, generations="0")
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory, tiny, other):
+    """One audit with every attack there is, over records of two to a group."""
+    folder = tmp_path_factory.mktemp("everything")
+    spaced = [row | {"text": " ".join(row["text"][k : k + 6] for k in range(0, 24, 6))} for row in rows(64)]
+    records = [row | {"group": f"g{i // 8}-{row['split']}"} for i, row in enumerate(spaced)]
+    data = write_jsonl(folder / "notes.jsonl", records)
+    training = RECIPE.model_copy(update={"epochs": 8})
+    adapter = mnemoscope.finetune(str(tiny), out=folder / "run", data=str(data), training=training, compute=FLOAT32)
+    measurement = EVERYTHING.model_copy(update={"second": str(other)})
+    return mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=measurement, compute=FLOAT32), measurement
+
+
+def test_all_attacks_have_scores(audited):
+    """Every registered attack is in the scores, and a null always says why."""
+    scores = audited[0].scores
+    for name in registry.attacks():
+        assert scores[name].notna().any(), name
+        assert (scores[name].isna() == scores[f"{name}.unscored"].notna()).all(), name
+
+
+def test_whoever_stands_near_a_shot_is_not_scored(audited):
+    """ReCaLL leaves out the groups of its shots and nobody else."""
+    scores = audited[0].scores
+    blocked = scores[scores["recall"].isna()]
+    assert blocked["group"].nunique() == 2
+    assert set(blocked["part"]) == {"calibration"}
+    assert scores[scores["group"].isin(blocked["group"])]["recall"].isna().all()
+    assert scores[scores["con_recall"].isna()]["group"].nunique() == 4
+
+
+def test_the_expensive_attacks_tell_members_of_an_overfit_model(audited):
+    """Each of them is well above chance on a model that learnt its records by heart."""
+    estimates = audited[0].estimates.set_index("name")["value"]
+    for name in ("lira", "rmia", "smaller_model", "neighbourhood", "gradient_norm"):
+        assert estimates[f"membership.{name}.auc"] > 0.8, name
+
+
+def test_counterfactual_memorization_is_high_for_all(audited):
+    """Members and non-members of the audit alike were in half of the shadows."""
+    estimates = audited[0].estimates.set_index("name")["value"]
+    assert estimates["counterfactual.logprob.members"] > 0.1
+    assert estimates["counterfactual.logprob.nonmembers"] > 0.1
+
+
+def test_a_second_time_nothing_is_done_again(audited, tiny, capsys):
+    """The same command keeps every stage, the shadows among them."""
+    done, measurement = audited
+    before = json.loads((done.run / "timings.json").read_text())["stages"]
+    mnemoscope.audit(str(tiny), adapter=done.run, measurement=measurement, compute=FLOAT32)
+    assert json.loads((done.run / "timings.json").read_text())["stages"] == before
+    assert "shadows to train" not in capsys.readouterr().err
+
+
+def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, copied, notes):
+    """An adapter from elsewhere does not say how it was trained."""
+    adapter = copied.run / "cells" / copied.cell / "adapter"
+    elsewhere = tmp_path / "adapter"
+    adapter.rename(elsewhere)
+    said = refused("audit", tiny, "--adapter", elsewhere, "--data", notes, "--out", tmp_path / "out", "--shadows", "2",
+                   "--dtype", "float32", "--generations", "0")  # fmt: skip
+    assert "--shadows needs an adapter of mnemoscope finetune" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--attacks", "lira"), "needs --shadows K"),
+        (("--attacks", "smaller_model"), "needs --second MODEL"),
+        (("--shadows", "3"), "give an even number"),
+        (("--shots", "0"), "--shots 0"),
+        (("--prior", "1"), "--prior 1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(refused, tiny, copied, options, said):
+    """An attack without its option, and numbers out of range, in one line before any time is spent."""
+    assert said in refused("audit", tiny, "--adapter", copied.run, *options)
+
+
+def test_too_many_shots_are_refused(refused, tiny, copied):
+    """There must be groups left to score."""
+    said = refused("audit", tiny, "--adapter", copied.run, "--attacks", "recall", "--shots", "50", "--dtype", "float32")
+    assert "--shots 50" in said
+
+
+def people(n):
+    """`n` records, three to a group."""
+    return [Record(f"r{i}", "text", f"g{i // 3}", "member", "train") for i in range(n)]
+
+
+def test_every_record_is_in_half_of_the_shadows_with_its_group():
+    """Pairs of shadows share no record and leave none out; groups stay whole; pairs differ."""
+    records = people(60)
+    inside = halves(records, 6, seed=1)
+    assert (inside.sum(axis=0) == 3).all()
+    assert (inside[0::2] ^ inside[1::2]).all()
+    groups = np.array([record.group for record in records])
+    for row in inside:
+        assert not set(groups[row]) & set(groups[~row])
+    assert len({row.tobytes() for row in inside}) == 6
+
+
+def test_the_halves_do_not_depend_on_the_order_of_records():
+    """A record's shadows are those of its group's name."""
+    records = people(30)
+    order = np.random.default_rng(0).permutation(30)
+    shuffled = halves([records[i] for i in order], 4, seed=2)
+    np.testing.assert_array_equal(shuffled, halves(records, 4, seed=2)[:, order])
