@@ -86,3 +86,55 @@ def test_a_tiny_sum_survives_big_neighbours():
 def test_one_broken_record_breaks_no_other():
     """An infinity in one record leaves the sums of the records after it alone."""
     assert make([[-np.inf], [-1.0]]).sum("logprob")[1] == -1.0
+
+
+def test_lowest_by_hand():
+    """The mean of the lowest share, at least of one value, rounded to the nearest number of values."""
+    # a fifth of 1, 2, 3 and 7 tokens is .2, .4, .6 and 1.4 values: always one; of 8 it is 1.6: two
+    traces = make([[-1.0], [-1.0, -2.0], [-3.0, -1.0, -2.0], [], [-7.0, *[-1.0] * 6], [-7.0, -5.0, *[-1.0] * 6]])
+    assert traces.lowest("logprob", 0.2).tolist() == [-1.0, -2.0, -3.0, None, -7.0, -6.0]
+    assert traces.lowest("logprob", 1.0).tolist() == traces.mean("logprob").tolist()
+
+
+@given(ragged, st.sampled_from([0.05, 0.2, 0.5, 1.0]))
+def test_lowest_is_the_sort(rows, fraction):
+    """Lowest and bottom agree with sorting each record."""
+    traces = make(rows)
+    counts = [max(1, round(fraction * len(row))) for row in rows]
+    expected = [sum(sorted(row)[:k]) / k if row else None for row, k in zip(rows, counts, strict=True)]
+    assert traces.lowest("logprob", fraction).tolist() == [
+        one if one is None else pytest.approx(one) for one in expected
+    ]
+    for chosen, values in traces.bottom("logprob", fraction):
+        for i, found in zip(chosen, values, strict=True):
+            assert sorted(found.tolist()) == sorted(rows[i])[: counts[i]]
+
+
+@given(ragged)
+def test_by_length_is_the_loop(rows):
+    """Every record with tokens comes once, with its own values, beside those of its length."""
+    found = [(rows_, values) for rows_, values in make(rows).by_length("logprob")]
+    assert sorted(i for chosen, _ in found for i in chosen) == [i for i, row in enumerate(rows) if row]
+    assert [values.shape[1] for _, values in found] == sorted({len(row) for row in rows if row})
+    for chosen, values in found:
+        assert values.tolist() == [rows[i] for i in chosen]
+
+
+def test_reductions_take_arrays_made_of_columns():
+    """An array over all tokens stands wherever a column's name does."""
+    traces = make([[-1.0, -3.0], [], [-0.5]])
+    missed = traces.values("logprob") < -0.75
+    assert traces.values("logprob") is traces.columns["logprob"]
+    assert traces.values(missed) is missed
+    assert traces.mean(missed).tolist() == [1.0, None, 0.0]
+    assert traces.lowest(-traces.values("logprob"), 0.5).tolist() == [1.0, None, 0.5]
+    assert [values.tolist() for _, values in traces.by_length(missed)] == [[[False]], [[True, True]]]
+
+
+def test_lowest_does_not_depend_on_the_position():
+    """Equal records have equal means of their lowest values, to the last bit, in any company."""
+    rng = np.random.default_rng(0)
+    row = (-rng.gamma(1, 3, 300)).tolist()
+    means = make([row if i % 3 else (-rng.gamma(1, 3, 300)).tolist() for i in range(600)]).lowest("logprob", 0.2)
+    assert len({means[i] for i in range(600) if i % 3}) == 1
+    assert make([row]).lowest("logprob", 0.2)[0] == means[1]

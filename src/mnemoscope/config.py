@@ -136,7 +136,6 @@ class Measurement(Options):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
 
-
     @model_validator(mode="after")
     def _even(self) -> Measurement:
         if self.shadows % 2:

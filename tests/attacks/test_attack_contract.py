@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 import numpy as np
 import pytest
+from evidence import arrays, evidence, labels, make_traces, records, take, texts
 
 from mnemoscope import registry
+from mnemoscope.folds import group_folds
 
 ATTACKS = registry.attacks()
-N = 40
+STATELESS = [name for name, one in ATTACKS.items() if not one.fitted and "shadows" not in one.needs]
+"""A record's score depends on that record alone."""
+N = 80
 
 
 @pytest.fixture(params=sorted(ATTACKS))
@@ -19,111 +21,153 @@ def attack(request):
     return ATTACKS[request.param]
 
 
-def pairwise(members, nonmembers):
-    """AUC by every pair of one member and one non-member."""
-    return float(np.mean([(a > b) + 0.5 * (a == b) for a in members for b in nonmembers]))
-
-
-def inputs(traces, target, reference):
-    """Traces for every need: the target, and the reference for all others."""
-    other = traces(reference)
-    return MappingProxyType(dict.fromkeys(registry.NEEDS, other) | {"target": traces(target)})
-
-
-def losses(n, seed=0):
-    """Log-probabilities of `n` records of 12 to 30 tokens, about -3 nats each."""
-    rng = np.random.default_rng(seed)
-    return [-rng.uniform(1, 5, rng.integers(12, 31)) for _ in range(n)]
+def auc(attack, scores, member):
+    """Share of pairs of a member and a non-member in order; of a fitted attack, of pairs inside one fold."""
+    folds = group_folds(records(member)) if attack.fitted else np.zeros(len(member))
+    pairs = member[:, None] & ~member & (folds[:, None] == folds)
+    above = np.sign(scores.data[:, None] - scores.data)
+    return float((1 + above[pairs]).mean() / 2)
 
 
 def flat(scores):
     return scores.filled(np.nan).tolist()
 
 
-def test_direction(attack, traces):
+def test_direction(attack):
     """Members, whose log-probabilities the target raises, score higher than non-members."""
-    reference = losses(2 * N)
-    noise = np.random.default_rng(1).uniform(0.97, 1.03, 2 * N)
-    target = [row * (0.4 if i < N else noise[i]) for i, row in enumerate(reference)]
-    scores = attack.score(inputs(traces, target, reference))
-    assert pairwise(scores[:N], scores[N:]) > 0.9
+    member = labels(N)
+    scores = attack.score(evidence(texts(N), member, attack.needs), records(member))
+    assert auc(attack, scores, member) > 0.9
 
 
-def test_texts_known_by_heart_rank_at_the_top(attack, traces):
-    """A member that the target predicts with certainty is scored, and above every non-member."""
-    reference = losses(2 * N)
-    target = [row * (0 if i < N else 1) for i, row in enumerate(reference)]
-    scores = attack.score(inputs(traces, target, reference))
-    assert scores.count() == 2 * N
-    assert scores[:N].min() > scores[N:].max()
+def test_texts_known_by_heart_rank_at_the_top(attack):
+    """A member that the target predicts with certainty is scored, and no non-member stands above it."""
+    member = labels(N)
+    scores = attack.score(evidence(texts(N), member, attack.needs, strength=0, noise=0), records(member))
+    assert scores.count() == N
+    assert auc(attack, scores, member) > 0.9
+    folds = group_folds(records(member)) if attack.fitted else np.zeros(N)
+    for fold in np.unique(folds):
+        assert scores[member & (folds == fold)].min() >= scores[~member & (folds == fold)].max()
 
 
-def test_scores_are_finite_floats_of_the_right_shape(attack, traces):
+def test_a_model_that_learnt_nothing_tells_nothing(attack):
+    """Where members are drawn at random and all models are the reference plus noise, AUC is .5 within 4 errors."""
+    n = 400
+    member = labels(n, seed=3)
+    scores = attack.score(evidence(texts(n, 1), member, attack.needs, strength=1, noise=0.2), records(member))
+    error = np.sqrt((n + 1) / (12 * (n / 2) ** 2))  # of Mann and Whitney's statistic where both classes are alike
+    assert abs(auc(attack, scores, member) - 0.5) < 4 * error
+
+
+def test_scores_are_finite_floats_of_the_right_shape(attack):
     """One float64 a record, finite where it is not masked."""
-    scores = attack.score(inputs(traces, losses(9, 1), losses(9, 1)))
+    member = labels(N)
+    scores = attack.score(evidence(texts(N), member, attack.needs), records(member))
     assert isinstance(scores, np.ma.MaskedArray)
-    assert (scores.shape, scores.dtype, scores.count()) == ((9,), np.float64, 9)
+    assert (scores.shape, scores.dtype, scores.count()) == ((N,), np.float64, N)
     assert np.isfinite(scores.compressed()).all()
 
 
-def test_order_of_records_does_not_matter(attack, traces):
-    """A record has one score, wherever it stands and whoever stands beside it."""
-    given = inputs(traces, [row * 0.8 for row in losses(20)], losses(20))
-    scores = flat(attack.score(given))
-    order = np.random.default_rng(0).permutation(20)
-    shuffled = flat(attack.score({need: trace.take(order) for need, trace in given.items()}))
-    np.testing.assert_allclose(shuffled, np.array(scores)[order], rtol=1e-9)
-    alone = [
-        flat(attack.score({need: trace.take(np.array([i])) for need, trace in given.items()}))[0] for i in range(20)
-    ]
-    np.testing.assert_allclose(alone, scores, rtol=1e-9)
+def test_order_of_records_does_not_matter(attack):
+    """A record has one score, wherever it stands."""
+    member = labels(N)
+    given, listed = evidence(texts(N), member, attack.needs, strength=0.8), records(member)
+    scores = flat(attack.score(given, listed))
+    order = np.random.default_rng(0).permutation(N)
+    shuffled = attack.score({need: take(one, order) for need, one in given.items()}, [listed[i] for i in order])
+    np.testing.assert_allclose(flat(shuffled), np.array(scores)[order], rtol=1e-9)
 
 
-def test_a_record_without_tokens_is_masked(attack, traces):
-    """A record without tokens has no score, not 0, and does not disturb its neighbours."""
-    rows = losses(3)
-    whole = attack.score(inputs(traces, [row * 0.7 for row in rows], rows))
-    gaps = [[], rows[0], [], rows[1], rows[2], []]
-    scores = attack.score(inputs(traces, [np.array(row) * 0.7 for row in gaps], gaps))
-    assert np.ma.getmaskarray(scores).tolist() == [True, False, True, False, False, True]
-    np.testing.assert_allclose(scores.compressed(), whole.compressed(), rtol=1e-9)
+@pytest.mark.parametrize("name", STATELESS)
+def test_neighbours_do_not_matter(name):
+    """A record alone has the score that it has in company, to the last bit."""
+    given = evidence(texts(20), labels(20), ATTACKS[name].needs, strength=0.8)
+    alone = [ATTACKS[name].score({need: take(one, np.array([i])) for need, one in given.items()})[0] for i in range(20)]
+    assert alone == flat(ATTACKS[name].score(given))
 
 
-def test_a_record_below_the_minimum_is_masked_with_a_reason(attack, traces):
+@pytest.mark.parametrize("name", STATELESS)
+def test_equal_records_tie_in_a_crowd(name):
+    """Equal records have equal scores to the last bit, wherever they stand among a thousand others."""
+    rng, row = np.random.default_rng(0), texts(1, 9, 30)[0]
+    rows = [row if i % 2 else -rng.gamma(1, 3, rng.integers(25, 35)) for i in range(1200)]
+    ids = np.concatenate([np.arange(len(one)) for one in rows])
+    given = evidence(rows, np.ones(1200), ATTACKS[name].needs, strength=0.7, noise=0, token_ids=ids)
+    scores = ATTACKS[name].score(given)
+    assert len(set(scores[1::2].tolist())) == 1
+
+
+def test_equal_records_tie(attack):
+    """Members and non-members with the same evidence have the same score: AUC .5."""
+    member, row = labels(N), [-1.5, -0.25, -3.0, -0.125, -2.0, -0.5, -1.0, -4.0]
+    ids = np.tile(np.arange(8), N)
+    given = evidence([row] * N, np.ones(N), attack.needs, strength=0.5, noise=0, token_ids=ids)
+    given |= evidence([row] * N, member, {"shadows"} & set(attack.needs), strength=0.5, noise=0)
+    scores = attack.score(given, records(member))
+    assert auc(attack, scores, member) == 0.5
+    assert attack.fitted or len(set(flat(scores))) == 1
+
+
+def test_a_record_without_tokens_is_masked(attack):
+    """Exactly the records without tokens have no score; it is not 0."""
+    member, rows = labels(N), texts(N)
+    gone = [0, 3, N // 2 - 1, N - 1]
+    for i in gone:
+        rows[i] = np.array([])
+    scores = attack.score(evidence(rows, member, attack.needs), records(member))
+    assert np.flatnonzero(np.ma.getmaskarray(scores)).tolist() == gone
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_a_record_without_tokens_disturbs_nobody(name):
+    """Scores stay the same to the last bit when the records without tokens are taken out."""
+    rows = texts(12)
+    for i in (0, 4, 5, 11):
+        rows[i] = np.array([])
+    given, held = evidence(rows, labels(12), ATTACKS[name].needs), np.array([1, 2, 3, 6, 7, 8, 9, 10])
+    without = ATTACKS[name].score({need: take(one, held) for need, one in given.items()})
+    assert flat(without) == ATTACKS[name].score(given)[held].tolist()
+
+
+def test_a_record_below_the_minimum_is_masked_with_a_reason(attack):
     """Exactly the records with fewer tokens than the minimum are masked, and the reason names the minimum."""
-    rows = [np.full(n, -1.5) for n in range(attack.min_tokens + 2)]
-    scores = attack.score(inputs(traces, [row * 0.5 for row in rows], rows))
+    member = labels(N)
+    rows = texts(N)
+    short = [np.full(n, -1.5) for n in range(attack.min_tokens + 2)]
+    rows[: len(short)] = short
+    scores = attack.score(evidence(rows, member, attack.needs), records(member))
     assert np.ma.getmaskarray(scores).tolist() == [len(row) < attack.min_tokens for row in rows]
     assert str(attack.min_tokens) in attack.reason()
 
 
-def test_no_records_have_no_scores(attack, traces):
-    """An empty data set is no error."""
-    assert attack.score(inputs(traces, [], [])).shape == (0,)
+def test_no_records_have_no_scores(attack):
+    """An empty data set is no error; an attack that needs known non-members may say that it lacks them."""
+    try:
+        assert attack.score(evidence([], [], attack.needs), []).shape == (0,)
+    except registry.Unscorable:
+        assert attack.name == "rmia"
 
 
-def test_equal_records_tie(attack, traces):
-    """Members and non-members with the same traces have the same score: AUC .5."""
-    row = [-1.5, -0.25, -3.0, -0.125, -2.0, -0.5, -1.0, -4.0]
-    scores = attack.score(inputs(traces, [row] * 12, [[2 * value for value in row]] * 12))
-    assert len(set(flat(scores))) == 1
-    assert pairwise(scores[:6], scores[6:]) == 0.5
-
-
-@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if "reference" in attack.needs])
-def test_a_target_that_learned_nothing_ties(name, traces):
+@pytest.mark.parametrize(
+    "name", [name for name, one in ATTACKS.items() if set(one.needs) == {"target", "reference"} and not one.fitted]
+)
+def test_a_target_that_learned_nothing_ties(name):
     """An attack that compares with the reference gives every record one score where the two agree."""
-    scores = ATTACKS[name].score(inputs(traces, losses(10), losses(10)))
-    assert len(set(flat(scores))) == 1
+    rows = [*texts(10), np.zeros(5), np.full(4, -0.01), np.array([-3.0])]  # without errors, and of one token
+    traces = make_traces(rows)
+    assert len(set(flat(ATTACKS[name].score({"target": traces, "reference": traces})))) == 1
 
 
-def test_traces_are_not_changed(attack, traces):
-    """An attack leaves the traces that it is given as they were."""
-    given = inputs(traces, losses(5), losses(5))
-    before = {need: trace.columns["logprob"].copy() for need, trace in given.items()}
-    attack.score(given)
-    for need, column in before.items():
-        np.testing.assert_array_equal(given[need].columns["logprob"], column)
+def test_evidence_is_not_changed(attack):
+    """An attack leaves what it is given as it was."""
+    member = labels(N)
+    given = evidence(texts(N), member, attack.needs)
+    before = {need: arrays(one) for need, one in given.items()}
+    attack.score(given, records(member))
+    for need, copies in before.items():
+        for copy, now in zip(copies, arrays(given[need]), strict=True):
+            np.testing.assert_array_equal(now, copy)
 
 
 def test_an_attack_tells_what_it_is(attack):

@@ -10,4 +10,5 @@ from mnemoscope.traces import Traces
 @attack(source="Carlini et al. 2021, arXiv:2012.07805", needs=("target",))
 def zlib(target: Traces) -> Scores:
     """Mean log-probability over the zlib-compressed size of the text, nats per token and byte."""
-    return target.mean("logprob") / target.zlib_bytes
+    per_byte: Scores = target.mean("logprob") / target.zlib_bytes
+    return per_byte

@@ -34,7 +34,7 @@ def twice_mass_below(points: NDArray[np.float64], values: NDArray[np.float64]) -
     untied = np.array_equal(below, upto)
 
     def weigh(weights: NDArray[np.int64]) -> NDArray[np.int64]:
-        mass = running_mass(weights[:, order])
+        mass = running_mass(np.take(weights, order, axis=1))
         first: NDArray[np.int64] = np.take(mass, below, axis=1)
         return 2 * first if untied else first + np.take(mass, upto, axis=1)
 
