@@ -60,8 +60,9 @@ class Cell:
 
 
 POPULATIONS = [(auc, icc) for auc in (0.5, 0.75, 0.95) for icc in (0.0, 0.3)] + [(0.85, 0.15)]
-CELLS = [Cell(*what, *groups) for groups in ((200, 200), (400, 300)) for what in POPULATIONS]
+CELLS = [Cell(*what, 200, 200) for what in POPULATIONS]
 CELLS += [Cell(auc, 0.3, 25, 20) for auc in (0.5, 0.95)]
+CELLS += [Cell(auc, 0.3, 400, 300) for auc in (0.5, 0.75, 0.95)]
 
 
 @dataclass(frozen=True, slots=True)

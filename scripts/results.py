@@ -17,7 +17,8 @@ from typing import Any
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
 FIELDS = ("name", "value", "low", "high", "level", "method", "n_members", "n_nonmembers", "n_member_groups",
-          "n_nonmember_groups", "n_unscored", "fpr", "achieved_fpr", "threshold", "reason", "p_value", "p_adjusted")  # fmt: skip
+          "n_nonmember_groups", "n_unscored", "fpr", "achieved_fpr", "threshold", "reason", "p_value",
+          "p_adjusted")  # fmt: skip
 HEAD = """# Results
 
 Every number here is rendered by `scripts/results.py` from the CSV and JSON files in `docs/results/`; none is typed by
@@ -28,7 +29,8 @@ hand. Intervals are 95% group bootstrap unless a table says otherwise.
 Rows = dict[str, dict[str, str]]
 
 BENCHMARKS = (
-    ("What the intervals cover", "coverage", "python benchmarks/coverage.py --draws 4000 --out docs/results/coverage.csv",
+    ("What the intervals cover", "coverage",
+     "python benchmarks/coverage.py --draws 4000 --out docs/results/coverage.csv",
      "Binormal scores with a random effect of the group; a nominal 95% should cover 95% of the draws. The other "
      "intervals are there to show what they really cover."),
     ("Whether valid audits are called doubtful, and wrong ones caught", "validity",
@@ -38,9 +40,9 @@ BENCHMARKS = (
      "Seconds of the trace-only attacks over a million synthetic records of 20 to 60 tokens, streamed in blocks; the "
      "aim is 60 s and 4 GB on 2 cores."),
     ("Speed", "speed", "python benchmarks/speed.py --data PHEE --out docs/results/speed.csv",
-     "The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one product "
-     "whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, dropout and "
-     "casts, which grow in share as the products get faster."),
+     "The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one "
+     "product whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, "
+     "dropout and casts, which grow in share as the products get faster."),
 )  # fmt: skip
 
 
