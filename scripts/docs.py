@@ -50,8 +50,9 @@ def attacks() -> str:
     parts = [
         "# Membership attacks",
         WRITTEN,
-        "Higher = more likely a member. One file of src/mnemoscope/attacks is one attack. The cost is in forward passes "
-        "over the records beyond the two that every audit makes; attacks that cost none are run when none is named. "
+        "Higher = more likely a member. One file of src/mnemoscope/attacks is one attack. The cost is in forward "
+        "passes over the records beyond the two that every audit makes; attacks that cost none are run when none is "
+        "named. "
         "What was checked of each, and how: [papers.md](papers.md).",
     ]
     rows = ["| attack | needs | cost | tokens | score | source |", "|---|---|---|---|---|---|"]

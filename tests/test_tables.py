@@ -126,7 +126,8 @@ def test_scores_come_back(tmp_path: Path, drawn: list[tuple[float, bool]]) -> No
     numbers, masks = [score for score, _ in drawn], [masked for _, masked in drawn]
     scores = {"loss": np.ma.masked_array(np.array(numbers, dtype=np.float64), mask=np.array(masks, dtype=bool))}
     path = tmp_path / "scores.parquet"
-    write_scores(path, people(len(drawn)), scores, {"loss": "too short"})
+    reasons = ["too short" if masked else None for masked in masks]
+    write_scores(path, people(len(drawn)), scores, {"loss": reasons})
     back = read_scores(path)
     assert list(back) == ["loss"]
     assert back["loss"].dtype == np.float64
@@ -134,13 +135,13 @@ def test_scores_come_back(tmp_path: Path, drawn: list[tuple[float, bool]]) -> No
     assert np.ma.getmaskarray(back["loss"]).tolist() == masks
     table = pq.read_table(path)
     assert table["loss"].to_pylist() == [None if masked else score for score, masked in drawn]
-    assert table["loss.unscored"].to_pylist() == ["too short" if masked else None for masked in masks]
+    assert table["loss.unscored"].to_pylist() == reasons
 
 
 def test_scores_say_whose_they_are(tmp_path: Path) -> None:
     """The table holds id, group, role and part of every record, in order, and several attacks side by side."""
     scores = {name: np.ma.masked_array([1.0, 2.0, 3.0]) for name in ("zlib", "loss")}
-    write_scores(tmp_path / "s.parquet", people(3), scores, {"loss": "", "zlib": ""})
+    write_scores(tmp_path / "s.parquet", people(3), scores, dict.fromkeys(scores, [None] * 3))
     table = pq.read_table(tmp_path / "s.parquet")
     assert table["id"].to_pylist() == ["r0", "r1", "r2"]
     assert table["role"].to_pylist() == ["nonmember", "member", "nonmember"]

@@ -7,6 +7,7 @@ import sys
 from cyclopts import App, CycloptsError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mnemoscope import pipeline, registry
 from mnemoscope.errors import Interrupted, UserError
@@ -31,10 +32,13 @@ def attacks() -> Table:
     The cost is in forward passes over the records beyond the two that every audit makes: one of the target and one of
     the reference. Attacks that cost none are run when none is named.
     """
-    columns = ("attack", "needs", "cost", "source", "score (higher = more likely a member)")
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", padding=(0, 2, 1, 0))
+    table.add_column("attack", no_wrap=True)
+    table.add_column("cost", max_width=11)
+    table.add_column("score (higher = more likely a member)")
     for one in registry.attacks().values():
-        table.add_row(one.name, ", ".join(one.needs), one.cost, one.source, one.summary)
+        told = Text.assemble(one.summary, "\n", (f"needs {', '.join(one.needs)} · {one.source}", "dim"))
+        table.add_row(one.name, one.cost, told)
     return table
 
 
