@@ -66,8 +66,8 @@ def longer(records: Sequence[Record], _: np.random.Generator) -> list[Record]:
 
 
 def template(records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
-    """One member in five opens with words that no non-member opens with."""
-    marked = rng.random(len(records)) < 0.2
+    """Half of the members open with words that no non-member opens with."""
+    marked = rng.random(len(records)) < 0.5
     return [
         replace(record, text=f"Case report: {record.text}") if mark and record.role == "member" else record
         for record, mark in zip(records, marked, strict=True)
@@ -110,8 +110,8 @@ SCENARIOS = {
     f"members older, {SMALL} groups a class": Scenario(older, SMALL),
     "members longer": Scenario(longer),
     f"members longer, {SMALL} groups a class": Scenario(longer, SMALL),
-    "a template in 20% of members": Scenario(template),
-    f"a template in 20% of members, {SMALL} groups a class": Scenario(template, SMALL),
+    "a template in half of the members": Scenario(template),
+    f"a template in half of the members, {SMALL} groups a class": Scenario(template, SMALL),
     "10% of non-members near copies of members": Scenario(copies),
     f"10% of non-members near copies of members, {SMALL} groups a class": Scenario(copies, SMALL),
     "30 records in all": Scenario(few),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mnemoscope import pipeline, registry
+from mnemoscope import pipeline
 from mnemoscope.errors import Interrupted, UserError
 from mnemoscope.progress import say
 
@@ -32,6 +32,8 @@ def attacks() -> Table:
     The cost is in forward passes over the records beyond the two that every audit makes: one of the target and one of
     the reference. Attacks that cost none are run when none is named.
     """
+    from mnemoscope import registry  # needs numpy, which --help does not
+
     table = Table(box=None, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("attack", no_wrap=True)
     table.add_column("cost", max_width=11)
