@@ -11,6 +11,7 @@ from conftest import FLOAT32, RECIPE, rows, write_jsonl
 import mnemoscope
 from mnemoscope import Measurement, registry
 from mnemoscope.records import Record
+from mnemoscope.steps.inputs import check
 from mnemoscope.steps.shadows import halves
 
 EVERYTHING = Measurement(attacks=("all",), shadows=4, neighbours=2, shots=2, resamples=200, generations="0")
@@ -93,6 +94,18 @@ def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, cop
 def test_options_that_do_not_fit_are_refused(refused, tiny, copied, options, said):
     """An attack without its option, and numbers out of range, in one line before any time is spent."""
     assert said in refused("audit", tiny, "--adapter", copied.run, *options)
+
+
+def test_all_attacks_on_a_merged_model_leave_out_the_gradient(refused, tiny, other, notes, tmp_path):
+    """A merged target has no adapter to take a gradient of: named it is refused, among all it is left out."""
+    merged = ("audit", other, "--reference", tiny, "--data", notes, "--out", tmp_path / "out", "--dtype", "float32")
+    assert "needs --adapter DIR" in refused(*merged, "--attacks", "gradient_norm")
+    assert "gradient" not in {need for name in check(Measurement(attacks=("all",)), None) for need in needs(name)}
+
+
+def needs(name):
+    """What an attack needs."""
+    return registry.find(name).needs
 
 
 def test_too_many_shots_are_refused(refused, tiny, copied):

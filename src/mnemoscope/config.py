@@ -52,9 +52,9 @@ def one_line(error: ValidationError) -> str:
     return "; ".join(faults)
 
 
-@Parameter(name="*", group="Columns")
+@Parameter(name="*", group="Data")
 class Columns(Options):
-    """Where the fields of a record are; found by their usual names when not given."""
+    """Where the fields of a record are (found by their usual names when not given), and how many records to keep."""
 
     text_column: str | None = None
     """Column with the text (else text, context, content or sentence)."""

@@ -153,7 +153,7 @@ def audited_records(
     return records, data or "members and nonmembers"
 
 
-def check(measurement: Measurement) -> tuple[str, ...]:
+def check(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
     """Names of the attacks to run; all other words of the measurement are checked too.
 
     Raises:
@@ -167,13 +167,14 @@ def check(measurement: Measurement) -> tuple[str, ...]:
         measurement.generations.isascii() and measurement.generations.isdigit()
     ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
-    return _attacks(measurement)
+    return _attacks(measurement, trained)
 
 
-def _attacks(measurement: Measurement) -> tuple[str, ...]:
+def _attacks(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
     """The attacks that were named, or all that their options allow, or those that cost no further pass."""
     lacking = {need: option for need, option, given in (
         ("shadows", "--shadows K", measurement.shadows), ("second", "--second MODEL", measurement.second),
+        ("gradient", "--adapter DIR", trained),
     ) if not given}  # fmt: skip
     named = [registry.find(name) for name in measurement.attacks if name != "all"]
     for one in named:

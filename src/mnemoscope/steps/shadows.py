@@ -106,7 +106,7 @@ def _shadow(case: Case, k: int, rows: Sequence[int], training: Training) -> Any:
     def work() -> None:
         _fresh_adapter(case, training, inputs["seed"])
         recipe = recipe_for(training, planned, case.target, inputs["seed"])
-        checkpoints = case.run.path(f"{folder}-checkpoints-{derive(0, str(inputs)):x}")
+        checkpoints = case.run.path(case.file(f"shadows/{k}/.checkpoints-{derive(0, str(inputs)):x}"))
         total = round(planned.total * recipe.epochs)
         with (
             bar(f"shadow {k + 1}/{case.measurement.shadows}", total, "tokens") as tick,
