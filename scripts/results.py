@@ -46,7 +46,7 @@ BENCHMARKS = (
 )  # fmt: skip
 
 
-def collect(run: Path, name: str, commands: list[str]) -> None:
+def collect(run: Path, name: str, commands: list[str], note: str) -> None:
     """Copy the estimates, timings and identity of a finished run."""
     import pyarrow.parquet as pq
 
@@ -57,7 +57,7 @@ def collect(run: Path, name: str, commands: list[str]) -> None:
         writer.writerows(rows)
     manifest, timings = (json.loads((run / f"{part}.json").read_text()) for part in ("manifest", "timings"))
     kept = ("model", "adapter", "data", "seed", "versions", "verdict", "cell")
-    facts = {"commands": commands, "timings": timings, **{key: manifest[key] for key in kept}}
+    facts = {"commands": commands, "note": note, "timings": timings, **{key: manifest[key] for key in kept}}
     (FOLDER / f"{name}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
@@ -77,6 +77,7 @@ def _section(facts: dict[str, Any], rows: Rows) -> str:
     adapter = next(stage for name, stage in stages.items() if name.startswith("train/"))
     seconds = sum(stage["seconds"] for name, stage in stages.items() if not name.startswith("train/"))
     records = ", ".join(f"{n:,} {role}s" for role, n in data["n_records"].items())
+    note = f" {facts['note']}" if facts.get("note") else ""
     return "\n".join([
         f"## {facts['cell']} on {data['source']}",
         "",
@@ -85,7 +86,7 @@ def _section(facts: dict[str, Any], rows: Rows) -> str:
         f"{records}. {model['name']}, {model['dtype']}, {facts['adapter']['trainable_parameters']:,} trainable "
         f"parameters, seed {facts['seed']}. {timings['machine']['cpu']}, {timings['machine']['cores']} cores: "
         f"{adapter['seconds'] / 60:.1f} min of fine-tuning ({adapter['per_second']:,.0f} tokens/s), "
-        f"{seconds / 60:.1f} min of audit (reading target and base at {stages['traces']['per_second']:,.0f} tokens/s).",
+        f"{seconds / 60:.1f} min of audit (reading target and base at {stages['traces']['per_second']:,.0f} tokens/s).{note}",
         "",
         f"The audit is **{facts['verdict']['validity']}**: {facts['verdict']['reason']}",
         "",
@@ -207,9 +208,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--collect", nargs=2, metavar=("RUN", "NAME"))
     parser.add_argument("--command", action="append", default=[])
+    parser.add_argument("--note", default="", help="what a reader should know of the machine or the run")
     given = parser.parse_args()
     if given.collect:
-        collect(Path(given.collect[0]), given.collect[1], given.command)
+        collect(Path(given.collect[0]), given.collect[1], given.command, given.note)
     if given.check:
         sys.exit(None if PAGE.read_text() == render() else f"{PAGE.name} is stale: run  make docs")
     PAGE.write_text(render())

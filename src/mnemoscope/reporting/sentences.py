@@ -47,7 +47,7 @@ def membership(known: Known) -> list[str]:
     rates = sorted((e for n, e in known.items() if n.startswith(f"membership.{attack}.tpr_at_fpr.")), key=_rate)
     # a rate may have a value and still rest on a handful of groups: its reason then says that it is not resolved
     resolved = next((e for e in rates if e.value is not None and e.reason is None), None)
-    open_rates = [e for e in rates if e.value is None or e.reason is not None]
+    open_rates = [e for e in reversed(rates) if e.value is None or e.reason is not None]
     sentences = [_recognised(attack, resolved)] if resolved else []
     sentences += [_unresolved(attack, e) for e in open_rates if resolved is None or _rate(e) < _rate(resolved)]
     return [
