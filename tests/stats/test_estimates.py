@@ -105,7 +105,7 @@ def test_folded_attacks_bear_a_scale_of_their_own_in_each_fold():
     ranks = Sample.of(fold_ranks(SCORES["ez"], RECORDS, folds), RECORDS)
     slow = tpr_at_fpr(ranks, "x", fpr=0.1, resamples=5, rng=np.random.default_rng(0))
     assert there["membership.ez.tpr_at_fpr.0.1"].value == slow.value
-    assert there["membership.ez.tpr_at_fpr.0.1"].method.endswith(", of ranks inside folds")
+    assert there["membership.ez.tpr_at_fpr.0.1"].method.endswith(", of ranks inside folds, fits taken as given")
     assert not there["membership.ez.auc"].method.endswith("folds")
 
 

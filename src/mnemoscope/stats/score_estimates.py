@@ -14,6 +14,7 @@ from mnemoscope.records import Estimate, Record, Scores
 from mnemoscope.seeds import generator
 from mnemoscope.stats.aggregation import by_group, fold_ranks
 from mnemoscope.stats.comparison import Paired, auc_difference, auc_difference_delong
+from mnemoscope.stats.crossfit import widened
 from mnemoscope.stats.delong import auc_delong, auc_delong_clustered
 from mnemoscope.stats.multiplicity import holm
 from mnemoscope.stats.ranking import auc, auc_hanley_mcneil
@@ -26,10 +27,6 @@ GROUP_FPRS = (0.1, 0.01)
 """The same for groups, of which there are fewer."""
 BASELINE = "lr_ratio"
 """What attacks are compared with: the paper's attack, fixed beforehand."""
-
-FITS = "fits taken as given"
-"""Said of cross-fitted attacks: every pair of folds counts twice, once to learn and once to score, so that their AUC
-varies more than its interval says (at chance, with boosted trees and 200 groups a class, by a factor of 1.3)."""
 
 Folds = NDArray[np.int64] | None
 
@@ -70,15 +67,15 @@ class ScoreEstimates:
         """AUC, TPR at low FPR, and what a threshold from the calibration part does, for every attack.
 
         `folded` names the attacks that were cross-fitted over `folds.group_folds(records)`: their AUC is the mean
-        over folds, and their thresholds are set on `fold_ranks`. Where some group has several records, the attacks
-        on whole groups follow under `group`.
+        over folds, its intervals are `widened`, and their thresholds are set on `fold_ranks`. Where some group has
+        several records, the attacks on whole groups follow under `group`.
         """
         folds = _folds_of(records, folded)
         judged = [record.group for record in records if record.role != "excluded"]
-        found = []
+        found: list[Estimate] = []
         for name, values in scores.items():
             areas = self._areas(f"membership.{name}", Sample.of(values, records, folds=folds(name)))
-            found += areas if folds(name) is None else [_said(one, FITS) for one in areas]
+            found += areas if folds(name) is None else map(widened, areas)
             found += self._rates(f"membership.{name}", records, values, folds(name))
             if len(set(judged)) < len(judged):
                 found += self._grouped(f"membership.{name}.group", by_group(values, records, folds(name)))
@@ -100,7 +97,7 @@ class ScoreEstimates:
         for fpr in FPRS:
             found.append(tpr_given_threshold(sample, f"{path}.tpr_given_threshold.{fpr}", fpr=fpr, level=self.level))
         found += self._transferred(path, records, ranked)
-        return found if folds is None else [_said(one, "of ranks inside folds") for one in found]
+        return found if folds is None else [_ranked(one) for one in found]
 
     def _transferred(self, path: str, records: Sequence[Record], values: Scores) -> list[Estimate]:
         chosen = Sample.of(values, records, parts=("calibration",))
@@ -144,7 +141,7 @@ class ScoreEstimates:
                 auc_difference_delong(pair, f"{path}.auc_delong", level=self.level, clustered=False),
                 auc_difference_delong(pair, f"{path}.auc_delong_clustered", level=self.level),
             ]
-            here = [_said(one, FITS) for one in here] if crossed else here
+            here = [widened(one, lowest=-1) for one in here] if crossed else here
             found += here[:2]
             tested.append(here[2])
         return [*found, *holm(tested)]
@@ -155,6 +152,8 @@ def _folds_of(records: Sequence[Record], folded: Collection[str]) -> Callable[[s
     return lambda name: shared if name in folded else None
 
 
-def _said(estimate: Estimate, what: str) -> Estimate:
-    """The estimate with more said of its method, where it has one."""
-    return estimate if estimate.method == "none" else replace(estimate, method=f"{estimate.method}, {what}")
+def _ranked(estimate: Estimate) -> Estimate:
+    """The estimate of a cross-fitted attack's rates, saying what they are rates of."""
+    if estimate.method == "none":
+        return estimate
+    return replace(estimate, method=f"{estimate.method}, of ranks inside folds, fits taken as given")
