@@ -16,11 +16,13 @@ WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
 
 
 def widened(estimate: Estimate, *, lowest: float = 0.0) -> Estimate:
-    """The estimate with its interval WIDER about the value, cut at `lowest` (-1 for a difference) and 1, and its p-value."""
+    """The estimate with its interval WIDER about the value, and its p-value to match.
+
+    The interval is cut at `lowest`, 0 for an AUC and -1 for a difference of two, and at 1.
+    """
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate
-    floor = 0.0 if estimate.low >= 0 else -1.0  # an AUC, or a difference of two
-    low = max(floor, estimate.value - WIDER * (estimate.value - estimate.low))
+    low = max(lowest, estimate.value - WIDER * (estimate.value - estimate.low))
     high = min(1.0, estimate.value + WIDER * (estimate.high - estimate.value))
     p = estimate.p_value
     if p is not None:
