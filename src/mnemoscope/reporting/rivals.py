@@ -71,4 +71,4 @@ def _above(compared: Mapping[str, Any], first: str) -> str:
     ]
     if better:
         return f", while {', '.join(better)} {'is' if len(better) == 1 else 'are'} resolved to lie above it"
-    return ", and neither is any other attack's difference"
+    return ", and no other attack is resolved to lie above it"
