@@ -133,7 +133,7 @@ def test_a_difference_counts_by_its_corrected_p(evidence: Evidence, p: float | N
     changes = {f"comparison.{a}.auc_delong_clustered": {"p_adjusted": p} for a in evidence.scores}
     (sentence,) = strongest(updated(evidence, changes))
     assert ("not resolved" in sentence) == said
-    assert ("neither is any other attack's difference" in sentence) == said
+    assert ("no other attack is resolved to lie above it" in sentence) == said
 
 
 def test_a_weaker_attack_that_is_resolved_is_named(evidence: Evidence) -> None:
