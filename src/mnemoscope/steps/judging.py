@@ -115,7 +115,7 @@ def estimate(
             lambda: by.comparison(records, scores, folded=fitted),
             lambda: [*by.extraction(records, extractions), *by.generation(records, generations)],
             lambda: by.perplexity(records, sums, traces["reference"].lengths),
-            lambda: by.counterfactual(records, memorized),
+            lambda: by.counterfactual(records, memorized) if memorized else [],
         )
         found: list[Estimate] = []
         with bar("estimate", len(parts), "parts") as tick:
