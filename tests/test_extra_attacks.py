@@ -79,6 +79,7 @@ def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, cop
     said = refused("audit", tiny, "--adapter", elsewhere, "--data", notes, "--out", tmp_path / "out", "--shadows", "2",
                    "--dtype", "float32", "--generations", "0")  # fmt: skip
     assert "--shadows needs an adapter of mnemoscope finetune" in said
+    assert not (tmp_path / "out").exists()  # said before anything was read
 
 
 @pytest.mark.parametrize(

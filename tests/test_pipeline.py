@@ -18,7 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 
 import mnemoscope
-from mnemoscope import Audit, Compute, DataError, Measurement, ModelError, Training, models, registry, stats, steps
+from mnemoscope import (
+    Audit,
+    Columns,
+    Compute,
+    DataError,
+    Measurement,
+    ModelError,
+    Training,
+    models,
+    registry,
+    stats,
+    steps,
+)
 from mnemoscope.models import write_tiny
 from mnemoscope.store import Run
 
@@ -566,3 +578,12 @@ def test_two_tiny_models_differ(tiny: Path, other: Path, tmp_path: Path) -> None
     again = write_tiny(tmp_path / "again")
     weights = [(folder / "model.safetensors").read_bytes() for folder in (tiny, other, again)]
     assert weights[0] == weights[2] != weights[1]
+
+
+def test_a_share_of_the_data_is_half_of_each_class(notes: Path) -> None:
+    """--share 0.5 keeps half of the groups of members and of both kinds of non-members, and the seed says which."""
+    kept = steps.read(str(notes), None, None, Columns(share=0.5), 13)
+    assert [sum(one.part == part for one in kept) for part in ("train", "calibration", "evaluation")] == [12, 6, 6]
+    assert kept == steps.read(str(notes), None, None, Columns(share=0.5), 13)
+    assert kept != steps.read(str(notes), None, None, Columns(share=0.5), 14)
+    assert len(steps.read(str(notes), None, None, Columns(), 13)) == 48

@@ -112,6 +112,7 @@ def audit(
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
     case = steps.open_case(run, model, trained, reference, records, measurement, compute, seed)
+    steps.foresee(case, names)
     steps.prepare(run, records, source)
     traces = steps.trace(case)
     extractions = steps.extract(case, traces)

@@ -1,4 +1,5 @@
 from .case import open_case as open_case
+from .evidence import foresee as foresee
 from .evidence import gather as gather
 from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder

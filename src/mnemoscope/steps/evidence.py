@@ -15,7 +15,7 @@ from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import generator
 from mnemoscope.steps.inputs import identity
-from mnemoscope.steps.shadows import shadows
+from mnemoscope.steps.shadows import recipe_of, shadows
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
 if TYPE_CHECKING:
@@ -39,10 +39,29 @@ class Piece:
 
 def gather(case: Case, traces: Mapping[str, Traces], names: Sequence[str]) -> dict[str, Piece]:
     """Evidence for the attacks `names`, by need; shadows come last, because they take the target's adapter off."""
-    chosen = [registry.find(name) for name in names]
-    needs = [need for need in registry.NEEDS if any(need in one.needs for one in chosen)]
+    needs = _needs(names)
     found = {need: Piece(traces[need], stages=("traces",)) for need in needs if need in registry.TRACE_ONLY}
     return found | {need: PROVIDERS[need](case) for need in needs if need not in registry.TRACE_ONLY}
+
+
+def foresee(case: Case, names: Sequence[str]) -> None:
+    """Refuse now what would fail only after the long passes.
+
+    Raises:
+        ConfigError, DataError: the evidence for an attack cannot be made.
+    """
+    needs = _needs(names)
+    for side in SHOT_PARTS:
+        if f"{side}_shots" in needs:
+            _shot_rows(case, side)
+    if "shadows" in needs:
+        recipe_of(case)
+
+
+def _needs(names: Sequence[str]) -> list[str]:
+    """What the attacks `names` need, in the order of registry.NEEDS."""
+    chosen = [registry.find(name) for name in names]
+    return [need for need in registry.NEEDS if any(need in one.needs for one in chosen)]
 
 
 Make = Callable[[Callable[..., None]], "Traces"]
@@ -110,8 +129,7 @@ def _member_shots(case: Case) -> Piece:
 
 def _shots(case: Case, side: str) -> Piece:
     """The records after some known ones; whoever shares a group with a shot is not scored."""
-    known = "calibration" if side == "nonmember" else "train"
-    rows = _shot_rows(case, known, side)
+    rows = _shot_rows(case, side)
     shots = models.shots_of(case.target, [case.records[i].text for i in rows])
     need = f"{side}_shots"
 
@@ -125,12 +143,17 @@ def _shots(case: Case, side: str) -> Piece:
     return Piece(traces, blocked, (f"evidence/{need}",))
 
 
-def _shot_rows(case: Case, part: str, side: str) -> list[int]:
+SHOT_PARTS = {"nonmember": "calibration", "member": "train"}
+"""Where an attacker knows records from: the part of the shots, by their side."""
+
+
+def _shot_rows(case: Case, side: str) -> list[int]:
     """Rows of the shots, each of another group.
 
     Raises:
         DataError: there are too few groups to draw them from.
     """
+    part = SHOT_PARTS[side]
     rows = [i for i, record in enumerate(case.records) if record.part == part]
     drawn = [rows[i] for i in generator(case.seed, "shots", side).permutation(len(rows))]
     first: dict[str, int] = {}
