@@ -6,26 +6,35 @@ import json
 
 import numpy as np
 import pytest
-from conftest import FLOAT32, RECIPE, rows, write_jsonl
 
 import mnemoscope
-from mnemoscope import Measurement, registry
+from mnemoscope import Compute, Measurement, Training, registry
 from mnemoscope.records import Record
 from mnemoscope.steps.inputs import check
 from mnemoscope.steps.shadows import halves
 
+FLOAT32 = Compute(dtype="float32", device="cpu")
+BY_HEART = Training(
+    matrices="all", rank=16, alpha=32, dropout=0, learning_rate=1e-2, batch_size=8, epochs=8, heldout=8,
+    save_steps=1000,
+)  # fmt: skip
 EVERYTHING = Measurement(attacks=("all",), shadows=4, neighbours=2, shots=2, resamples=200, generations="0")
+
+
+def note(i):
+    """Four words of random letters, two notes of one split to a group."""
+    letters = np.random.default_rng(i).choice(list("abcdefghijklmnopqrstuvwxyz"), (4, 6))
+    split = ("train", "dev", "train", "test")[i % 4]
+    return {"id": f"note-{i}", "text": " ".join(map("".join, letters)), "split": split, "group": f"g{i // 8}-{split}"}
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory, tiny, other):
     """One audit with every attack there is, over records of two to a group."""
     folder = tmp_path_factory.mktemp("everything")
-    spaced = [row | {"text": " ".join(row["text"][k : k + 6] for k in range(0, 24, 6))} for row in rows(64)]
-    records = [row | {"group": f"g{i // 8}-{row['split']}"} for i, row in enumerate(spaced)]
-    data = write_jsonl(folder / "notes.jsonl", records)
-    training = RECIPE.model_copy(update={"epochs": 8})
-    adapter = mnemoscope.finetune(str(tiny), out=folder / "run", data=str(data), training=training, compute=FLOAT32)
+    data = folder / "notes.jsonl"
+    data.write_text("".join(json.dumps(note(i)) + "\n" for i in range(64)))
+    adapter = mnemoscope.finetune(str(tiny), out=folder / "run", data=str(data), training=BY_HEART, compute=FLOAT32)
     measurement = EVERYTHING.model_copy(update={"second": str(other)})
     return mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=measurement, compute=FLOAT32), measurement
 
