@@ -67,11 +67,11 @@ def render() -> str:
     for path in sorted(FOLDER.glob("*.json")):
         with path.with_suffix(".csv").open() as file:
             rows = {row["name"]: row for row in csv.DictReader(file)}
-        parts.append(_section(json.loads(path.read_text()), rows))
+        parts.append(_section(path.stem, json.loads(path.read_text()), rows))
     return "\n".join([*parts, *_tables()])
 
 
-def _section(facts: dict[str, Any], rows: Rows) -> str:
+def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
     data, model, timings = facts["data"], facts["model"], facts["timings"]
     stages = timings["stages"]
     adapter = next(stage for name, stage in stages.items() if name.startswith("train/"))
@@ -79,7 +79,7 @@ def _section(facts: dict[str, Any], rows: Rows) -> str:
     records = ", ".join(f"{n:,} {role}s" for role, n in data["n_records"].items())
     note = f" {facts['note']}" if facts.get("note") else ""
     return "\n".join([
-        f"## {facts['cell']} on {data['source']}",
+        f"## {name}: {facts['cell']} on {data['source']}",
         "",
         *(f"    {command}" for command in facts["commands"]),
         "",
@@ -101,7 +101,26 @@ def _membership(rows: Rows) -> list[str]:
     """Attacks by AUC, with the paired difference from the headline attack where it was computed."""
     attacks = list(dict.fromkeys(name.split(".")[1] for name in rows if name.startswith("membership.")))
     attacks.sort(key=lambda name: -float(rows[f"membership.{name}.auc"]["value"] or 0))
-    return [*_records(rows, attacks), "", *_intervals(rows, attacks), *_groups(rows, attacks)]
+    return [
+        *_strongest(rows, attacks[0]),
+        *_records(rows, attacks),
+        "",
+        *_intervals(rows, attacks),
+        *_groups(rows, attacks),
+    ]
+
+
+def _strongest(rows: Rows, best: str) -> list[str]:
+    """In words, with the caveat of a choice made after the fact."""
+    versus = rows.get(f"comparison.{best}.auc")
+    if versus is None:
+        return []
+    p = _p(rows[f"comparison.{best}.auc_delong_clustered"])
+    return [
+        f"Strongest by point estimate: **{best}**, {_told(versus)} above lr_ratio in AUC (paired by record and resampled "
+        f"by group; Holm-corrected p {p}). The best of several is flattered by the choice.",
+        "",
+    ]
 
 
 def _records(rows: Rows, attacks: list[str]) -> list[str]:
