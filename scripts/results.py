@@ -86,7 +86,8 @@ def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
         f"{records}. {model['name']}, {model['dtype']}, {facts['adapter']['trainable_parameters']:,} trainable "
         f"parameters, seed {facts['seed']}. {timings['machine']['cpu']}, {timings['machine']['cores']} cores: "
         f"{adapter['seconds'] / 60:.1f} min of fine-tuning ({adapter['per_second']:,.0f} tokens/s), "
-        f"{seconds / 60:.1f} min of audit (reading target and base at {stages['traces']['per_second']:,.0f} tokens/s).{note}",
+        f"{seconds / 60:.1f} min of audit "
+        f"(reading target and base at {stages['traces']['per_second']:,.0f} tokens/s).{note}",
         "",
         f"The audit is **{facts['verdict']['validity']}**: {facts['verdict']['reason']}",
         "",
@@ -117,8 +118,8 @@ def _strongest(rows: Rows, best: str) -> list[str]:
         return []
     p = _p(rows[f"comparison.{best}.auc_delong_clustered"])
     return [
-        f"Strongest by point estimate: **{best}**, {_told(versus)} above lr_ratio in AUC (paired by record and resampled "
-        f"by group; Holm-corrected p {p}). The best of several is flattered by the choice.",
+        f"Strongest by point estimate: **{best}**, {_told(versus)} above lr_ratio in AUC (paired by record, "
+        f"resampled by group; Holm-corrected p {p}). The best of several is flattered by the choice.",
         "",
     ]
 
