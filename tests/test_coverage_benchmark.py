@@ -75,6 +75,6 @@ def test_only_required_rows_can_be_off_the_goal(bench):
     rows = [{"required": "yes", "coverage": x} for x in ("0.929", "0.93", "0.97", "0.971")]
     rows.append({"required": "no", "coverage": "0.5"})
     assert bench.off_goal(rows) == [rows[0], rows[3]]
-    tally = bench.Tally("AUC, clustered DeLong", bench.CELLS[-1])  # 25 and 20 groups
+    tally = bench.Tally("AUC, clustered DeLong", bench.Cell(0.5, 0.3, 25, 20))
     tally.ends = [(0.4, 0.6)]
     assert tally.row()["required"] == "no"
