@@ -10,7 +10,7 @@ import pytest
 import mnemoscope
 from mnemoscope import Compute, Measurement, Training, registry
 from mnemoscope.records import Record
-from mnemoscope.steps.inputs import check
+from mnemoscope.steps.inputs import choose
 from mnemoscope.steps.shadows import halves
 
 FLOAT32 = Compute(dtype="float32", device="cpu")
@@ -110,7 +110,7 @@ def test_all_attacks_on_a_merged_model_leave_out_the_gradient(refused, tiny, oth
     """A merged target has no adapter to take a gradient of: named it is refused, among all it is left out."""
     merged = ("audit", other, "--reference", tiny, "--data", notes, "--out", tmp_path / "out", "--dtype", "float32")
     assert "needs --adapter DIR" in refused(*merged, "--attacks", "gradient_norm")
-    assert "gradient" not in {need for name in check(Measurement(attacks=("all",)), None) for need in needs(name)}
+    assert "gradient" not in {need for name in choose(Measurement(attacks=("all",)), None) for need in needs(name)}
 
 
 def needs(name):

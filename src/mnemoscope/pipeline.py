@@ -107,8 +107,9 @@ def audit(
     """
     if (adapter is None) == (reference is None):
         raise ConfigError("give either --adapter DIR or, for a merged model, --reference MODEL")
+    steps.check(measurement)
     trained = steps.find_adapter(adapter)
-    names = steps.check(measurement, trained)
+    names = steps.choose(measurement, trained)
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
     case = steps.open_case(run, model, trained, reference, records, measurement, compute, seed)

@@ -5,6 +5,7 @@ from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder
 from .inputs import audited_records as audited_records
 from .inputs import check as check
+from .inputs import choose as choose
 from .inputs import find_adapter as find_adapter
 from .inputs import matrices as matrices
 from .inputs import open_for_training as open_for_training

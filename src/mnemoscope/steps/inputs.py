@@ -153,12 +153,15 @@ def audited_records(
     return records, data or "members and nonmembers"
 
 
-def check(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
-    """Names of the attacks to run; all other words of the measurement are checked too.
+def check(measurement: Measurement) -> None:
+    """Every word of the measurement, before anything is opened.
 
     Raises:
-        ConfigError: an attack, a prefix or a number is not known, or an attack lacks an option that it needs.
+        ConfigError: an attack, a prefix or a number is not known.
     """
+    for name in measurement.attacks:
+        if name != "all":
+            registry.find(name)
     for prefix in measurement.prefixes:
         extraction.parse_prefix(prefix)
     if not measurement.prefixes:
@@ -167,11 +170,14 @@ def check(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
         measurement.generations.isascii() and measurement.generations.isdigit()
     ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
-    return _attacks(measurement, trained)
 
 
-def _attacks(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
-    """The attacks that were named, or all that their options allow, or those that cost no further pass."""
+def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:
+    """The attacks that were named, or all that their options allow, or those that cost no further pass.
+
+    Raises:
+        ConfigError: a named attack lacks an option that it needs.
+    """
     lacking = {need: option for need, option, given in (
         ("shadows", "--shadows K", measurement.shadows), ("second", "--second MODEL", measurement.second),
         ("gradient", "--adapter DIR", trained),
