@@ -34,8 +34,11 @@ BENCHMARKS = (
      "Binormal scores with a random effect of the group; a nominal 95% should cover 95% of the draws. The other "
      "intervals are there to show what they really cover."),
     ("Whether valid audits are called doubtful, and wrong ones caught", "validity",
-     "python benchmarks/validity.py --out docs/results/validity.csv",
-     "Groups dealt to members and non-members at random, or sets that are wrong on purpose."),
+     "python benchmarks/validity.py --data ../shared/phee --traces runs/qkvo-r16/reference/traces.parquet --draws N "
+     "--scenario …",
+     "PHEE, its groups dealt to members and non-members anew in every draw: left as they are (all nine controls), or "
+     "made wrong on purpose (the controls that see text alone). The error is to call a valid audit doubtful, or a wrong "
+     "one valid; with its 95% Clopper-Pearson interval."),
     ("One million records", "million", "python benchmarks/million.py --out docs/results/million.csv",
      "Seconds of the trace-only attacks over a million synthetic records of 20 to 60 tokens, streamed in blocks; the "
      "aim is 60 s and 4 GB on 2 cores."),
