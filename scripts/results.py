@@ -37,8 +37,8 @@ BENCHMARKS = (
      "python benchmarks/validity.py --data ../shared/phee --traces runs/qkvo-r16/reference/traces.parquet --draws N "
      "--scenario …",
      "PHEE, its groups dealt to members and non-members anew in every draw: left as they are (all nine controls), or "
-     "made wrong on purpose (the controls that see text alone). The error is to call a valid audit doubtful, or a wrong "
-     "one valid; with its 95% Clopper-Pearson interval."),
+     "made wrong on purpose (the controls that see text alone). The error is to call a valid audit doubtful, or a "
+     "wrong one valid; with its 95% Clopper-Pearson interval."),
     ("One million records", "million", "python benchmarks/million.py --out docs/results/million.csv",
      "Seconds of the trace-only attacks over a million synthetic records of 20 to 60 tokens, streamed in blocks; the "
      "aim is 60 s and 4 GB on 2 cores."),
