@@ -3,7 +3,7 @@
 #
 #     sh benchmarks/phee.sh ../shared/phee runs
 #
-# By the rates in docs/results.md under an hour on 2 cores with fast bfloat16, and five times that without.
+# Estimated from the rates in docs/results.md: an hour on 2 cores with fast bfloat16, several without.
 set -eu
 DATA=$1 RUNS=$2
 MODEL=smollm2-135m-instruct-q4

@@ -99,6 +99,7 @@ def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, cop
         (("--shadows", "3"), "give an even number"),
         (("--shots", "0"), "--shots 0"),
         (("--prior", "1"), "--prior 1"),
+        (("--share", "0.5"), "--share needs --data"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(refused, tiny, copied, options, said):

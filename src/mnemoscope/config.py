@@ -115,8 +115,8 @@ class Measurement(Options):
     """What to measure."""
 
     attacks: Names = ()
-    """Membership attacks to run, with commas, or all; those that need no further pass when not given (see: mnemoscope
-    attacks)."""
+    """Membership attacks to run, with commas, or all that the other options allow; those that need no further pass when
+    not given (see: mnemoscope attacks)."""
     shadows: Annotated[int, Field(ge=0)] = 0
     """Shadow adapters to train on random halves, an even number, for lira, rmia and counterfactual memorization."""
     second: str | None = None

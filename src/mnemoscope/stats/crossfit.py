@@ -12,7 +12,7 @@ from mnemoscope.records import Estimate
 
 WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
 """Nadeau & Bengio 2003 (Machine Learning 52:239): the variance of a mean over F folds is that of the test records times
-1 + F * n_test / n_train; 1.5 standard errors for one at F = 5. With boosted trees at chance 1.3 was seen."""
+1 + F * n_test / n_train; 1.5 standard errors for one at F = 5. A trial with boosted trees at chance needed 1.3."""
 
 
 def widened(estimate: Estimate, *, lowest: float = 0.0) -> Estimate:

@@ -73,8 +73,7 @@ def _read(
 ) -> tuple[Traces, ...]:
     """More passes as one stage: what each of `makes` gives, `total` tokens together."""
     paths = [case.file(f"evidence/{need}-{k}.parquet") for k in range(len(makes))]
-    inputs = {"records": case.run.key("records"), "adapter": models.adapter_hash(case.target),
-              **identity(lm, case.compute), **inputs}  # fmt: skip
+    inputs = {**_known(case, lm), **inputs}
 
     def work() -> None:
         _tell(case, need, total)
@@ -85,6 +84,12 @@ def _read(
 
     case.run.stage(f"evidence/{need}", inputs, paths, work, units=total)
     return tuple(read_traces(case.run.path(path)) for path in paths)
+
+
+def _known(case: Case, lm: LanguageModel) -> dict[str, Any]:
+    """What every piece of evidence depends on."""
+    records, adapter = case.run.key("records"), models.adapter_hash(case.target)
+    return {"records": records, "adapter": adapter, **identity(lm, case.compute)}
 
 
 def _tell(case: Case, need: str, tokens: int, factor: float = 1) -> None:
@@ -179,8 +184,7 @@ def _second(case: Case) -> Piece:
 def _gradient(case: Case) -> Piece:
     """Norm of the gradient of each record's loss; a forward and a backward pass."""
     stage, path = "evidence/gradient", case.file("evidence/gradient.parquet")
-    inputs = {"records": case.run.key("records"), "adapter": models.adapter_hash(case.target),
-              **identity(case.target, case.compute)}  # fmt: skip
+    inputs = _known(case, case.target)
 
     def work() -> None:
         _tell(case, "gradient", case.tokens.total, factor=2)

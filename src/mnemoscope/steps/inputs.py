@@ -141,6 +141,7 @@ def audited_records(
 
     Raises:
         DataError: the data contradicts what the adapter's run says it was trained on.
+        ConfigError: a share was asked for of records that were not given.
     """
     given = data is not None or members is not None or nonmembers is not None
     if trained is None or trained.run is None:
@@ -148,6 +149,8 @@ def audited_records(
     trained_on = tuple(read_rows(trained.run / RECORDS, Record))
     source = str(Run(trained.run).manifest.get("data", {}).get("source", "the adapter's run"))
     if not given:
+        if columns.share != 1:
+            raise ConfigError("--share needs --data: without it the records are those that the adapter's run read")
         return trained_on, source
     records = texts.reconcile(read(data, members, nonmembers, columns, seed), trained_on)
     return records, data or "members and nonmembers"
