@@ -103,6 +103,9 @@ class Extraction:
     """Length of the run of suffix tokens, from the cut on, that greedy decoding gives back."""
     verbatim: bool
     """The whole suffix comes back."""
+    shortest_prefix: int
+    """Tokens of the shortest prefix from which greedy decoding gives back all the rest; all of them where the last
+    token never comes back."""
     rechecked: bool
     """The trace left the verdict open (a near tie in 16-bit arithmetic), so generation decided it."""
     spans_hit: int
@@ -113,10 +116,17 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One continuation of one record's prefix by the target."""
+    """One continuation of one record's prefix by the target, and how near it comes to the suffix.
+
+    What is called a similarity is 0..1, higher = nearer.
+    """
 
     id: str
     prefix: str
+    decoding: str
+    """Label of the decoding, such as "greedy" or "t1-k40"."""
+    draw: int
+    """Which continuation of this prefix under this decoding, counted from 0."""
     prefix_tokens: int
     suffix_tokens: int
     text: str
@@ -133,6 +143,20 @@ class Generation:
     """Perplexity of the record in the target."""
     perplexity_generated: float
     """Perplexity of the generated part in the target, given the prefix."""
+    ngram_share_other: float
+    """Like `ngram_share`, for the best of all members of other groups: what it gives back of somebody else's text."""
+    substring_share: float
+    """Longest common substring of generated part and suffix, in characters over the shorter of the two."""
+    bleu: float
+    """BLEU of the generated part against the suffix, 0..1."""
+    edit_similarity: float
+    """1 - Levenshtein distance over the longer of the two, in characters."""
+    rouge_l: float
+    """F1 of the longest common subsequence of words."""
+    tfidf: float
+    """Cosine of the TF-IDF vectors."""
+    keyword: float | None
+    """Share of the suffix's sensitive values that stand in the generated part; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
