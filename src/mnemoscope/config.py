@@ -20,7 +20,13 @@ def split_commas(given: object) -> tuple[str, ...]:
     return tuple(part.strip() for item in items for part in str(item).split(",") if part.strip())
 
 
+IN_EXTRACTION = Parameter(group="Extraction")
 Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
+
+
+DECODINGS = ("t1-k40", "t1", "t0.2-k40", "t0.5-k40", "t0.7-k40", "t1.4-k40", "t2-k40")
+"""Read off every trace: the setting of (n, p)-discoverable extraction (arXiv:2410.19482), plain sampling, and a grid of
+temperatures that share one top-k, so that it costs next to nothing."""
 
 
 class Options(BaseModel):
@@ -127,14 +133,39 @@ class Measurement(Options):
     """Changed copies of each record, for neighbourhood."""
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of members among the records that an attacker asks about, for the posterior."""
-    prefixes: Names = ("0.5",)
-    """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas; 0.5."""
-    generations: str = "100"
-    """Records of each class to really continue at the first prefix: a number, or all."""
     resamples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap resamples."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
+
+    prefixes: Annotated[Names, IN_EXTRACTION] = ("0.5",)
+    """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas; 0.5."""
+    decodings: Annotated[Names, IN_EXTRACTION] = DECODINGS
+    """Decodings whose probability to give back a suffix is read off the trace: t1-k40 is temperature 1 with top-k 40, a
+    top-p is -p0.9 (slow without a top-k); t1-k40 and t1 when not given, and t0.2, t0.5, t0.7, t1.4, t2 with k40."""
+    generations: Annotated[str, IN_EXTRACTION] = "100"
+    """Records of each class to really continue at the first prefix: a number, or all."""
+    generate_with: Annotated[Names, IN_EXTRACTION] = ("greedy",)
+    """Decodings to continue them with: greedy, or such as t1-k40 or t10to1over20 (a temperature that falls from 10 to 1
+    over 20 tokens); greedy."""
+    draws: Annotated[Positive, IN_EXTRACTION] = 1
+    """Continuations of each record under each decoding that samples."""
+    judge: Annotated[str | None, IN_EXTRACTION] = None
+    """A model that says whether each continuation tells what the suffix tells, in other words or not: built-in, local
+    folder or .gguf file, or URL#NAME of an OpenAI-compatible endpoint, which is then sent the texts."""
+    span_sample: Annotated[int, Field(ge=0), IN_EXTRACTION] = 10
+    """Sensitive values of each type and class that are ranked among other values of their type; 0 for none."""
+    span_candidates: Annotated[int, Field(ge=2), IN_EXTRACTION] = 20
+    """Values that each of them is ranked among, itself included."""
+    unprompted: Annotated[int, Field(ge=0), IN_EXTRACTION] = 0
+    """Texts to let the target write without a prefix, half from the start token alone and half after the first words of
+    calibration records, to be ranked and matched against the training set."""
+    unprompted_tokens: Annotated[Positive, IN_EXTRACTION] = 64
+    """Tokens of each of these texts."""
+    unprompted_with: Annotated[str, IN_EXTRACTION] = "t1-k40"
+    """Decoding that writes them."""
+    match_tokens: Annotated[Positive, IN_EXTRACTION] = 10
+    """A text that shares so many tokens in a row with a record has given it back in part."""
 
     @model_validator(mode="after")
     def _even(self) -> Measurement:

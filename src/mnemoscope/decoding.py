@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from mnemoscope.errors import ConfigError
 
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_SPELLING = re.compile(
-    rf"t(?P<t>{_NUMBER})(?:to(?P<end>{_NUMBER})over(?P<over>[0-9]+))?(?:-k(?P<k>[0-9]+))?(?:-p(?P<p>{_NUMBER}))?"
-)
+_COUNT = r"[0-9]{1,9}"
+_NUMBER = rf"{_COUNT}(?:\.{_COUNT})?"
+_FALL = rf"to(?P<end>{_NUMBER})over(?P<over>{_COUNT})"
+_SPELLING = re.compile(rf"t(?P<t>{_NUMBER})(?:{_FALL})?(?:-k(?P<k>{_COUNT}))?(?:-p(?P<p>{_NUMBER}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,24 @@ class Decoding:
         """The one spelling, such as "greedy", "t1-k40", "t0.7-p0.9" or "t10to1over20-k40"."""
         if self.temperature == 0:
             return "greedy"
-        parts = [f"t{self.temperature:g}"]
+        parts = [f"t{_plain(self.temperature)}"]
         if self.end_temperature is not None:
-            parts[0] += f"to{self.end_temperature:g}over{self.decay_tokens}"
+            parts[0] += f"to{_plain(self.end_temperature)}over{self.decay_tokens}"
         if self.top_k:
             parts.append(f"k{self.top_k}")
         if self.top_p < 1:
-            parts.append(f"p{self.top_p:g}")
+            parts.append(f"p{_plain(self.top_p)}")
         return "-".join(parts)
 
     @property
     def column(self) -> str:
         """The trace column with the log-probability of the true token under this decoding."""
         return f"logprob@{self.label}"
+
+    @property
+    def in_trace(self) -> bool:
+        """Whether a trace can hold its probabilities: it samples, and at one temperature."""
+        return self.temperature > 0 and self.end_temperature is None
 
     def temperature_at(self, step: int) -> float:
         """The temperature of generated token `step`, counted from 0.
@@ -59,6 +65,11 @@ class Decoding:
             return self.temperature
         done = min(1.0, step / self.decay_tokens)
         return self.temperature + done * (self.end_temperature - self.temperature)
+
+
+def _plain(number: float) -> str:
+    """A number with all its digits and without an exponent, so that no two decodings share a label."""
+    return f"{Decimal(repr(float(number))).normalize():f}"
 
 
 GREEDY = Decoding(temperature=0.0)
@@ -110,7 +121,7 @@ def closed_form(text: str) -> Decoding:
         ConfigError: it is greedy (which every trace tells), or its temperature changes with the generated tokens.
     """
     decoding = parse_decoding(text)
-    if decoding.temperature == 0 or decoding.end_temperature is not None:
+    if not decoding.in_trace:
         raise ConfigError(
             f"decoding {text!r} has no probability in a trace: give one that samples at one temperature, such as t1-k40"
         )

@@ -117,13 +117,20 @@ def audit(
     steps.prepare(run, records, source)
     traces = steps.trace(case)
     extractions = steps.extract(case, traces)
+    sampled = steps.sample(case, traces)
     generations = steps.generate(case, traces)
+    judgements = steps.judge(case, generations)
+    spans = steps.spans(case, traces)
+    written = steps.unprompted(case)
     checks = steps.check_texts(case)
     steps.describe(case)
     evidence = steps.gather(case, traces, names)  # last of all that asks the target: shadows take its adapter off
     scores = steps.attack(case, evidence, names)
     memorized = steps.counterfactuals(case, evidence)
-    steps.estimate(case, traces, checks, scores, extractions, generations, memorized)
+    found = steps.Measured(
+        traces, checks, scores, extractions, sampled, generations, judgements, spans, written, memorized, ()
+    )
+    steps.estimate(case, found)
     steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would
     return Audit(run.folder, case.cell)
 

@@ -6,7 +6,7 @@ record without tokens is masked, and arithmetic between reductions carries the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,10 @@ COLUMNS: Mapping[str, type[np.generic]] = {
 """token_id · char_end: characters of the text up to and with the token · logprob: nats · gap: logit of the true token
 minus the best other logit (>= 0: greedy decoding would emit it) · gap_ulp: gap in units of the last place of the top
 logit · rank: of the true token, 1 = top · mean_logprob, std_logprob: moments of log p under p (the mu and sigma of
-Min-K%++, arXiv:2404.02936)."""
+Min-K%++, arXiv:2404.02936).
+
+A pass that was given decodings adds a float32 column `Decoding.column` for each, such as logprob@t1-k40: the
+log-probability in nats of the true token under that decoding, -inf where it can never come."""
 
 
 Column = str | NDArray[Any]
@@ -122,6 +125,24 @@ class Traces:
             text_bytes=self.text_bytes[rows],
             zlib_bytes=self.zlib_bytes[rows],
         )
+
+
+def concatenate(parts: Sequence[Traces]) -> Traces:
+    """Traces with the same columns, one after another.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not parts:
+        raise ValueError("no traces to join")
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Traces(
+        ids=tuple(name for part in parts for name in part.ids),
+        offsets=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns},
+        text_bytes=np.concatenate([part.text_bytes for part in parts]),
+        zlib_bytes=np.concatenate([part.zlib_bytes for part in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

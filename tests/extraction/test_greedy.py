@@ -63,7 +63,26 @@ def test_verbatim_is_the_decoder(traced, gaps, prefix):
         if k is not None:
             e, run = found[record.id], slow_run(row, k)
             assert (e.prefix_tokens, e.suffix_tokens, e.matched_tokens) == (k, len(row) - k, run)
-            assert e.verbatim == (run == len(row) - k)
+            assert e.verbatim == (run == len(row) - k) == (e.shortest_prefix <= k)
+
+
+def test_shortest_prefixes_by_hand(traced):
+    """The shortest prefix ends with the last miss, wherever the record was cut."""
+    traces, records = traced([[HIT] * 4, [HIT, HIT, MISS, HIT], [MISS] * 3])
+    for prefix in ("1t", "2t"):
+        found = verbatim(traces, records, prefix=prefix, model="target")
+        assert [e.shortest_prefix for e in found] == [1, 3, 3]
+
+
+def test_the_shortest_prefix_follows_the_generation(traced):
+    """A generation that gives back the suffix has done so from its prefix; one that does not needs a longer one."""
+    traces, records = traced([[HIT, MISS, HIT, HIT, MISS, HIT], [HIT] * 6, [HIT] * 3 + [MISS] * 3], [range(6)] * 3)
+    before = verbatim(traces, records, prefix="3t", model="target")
+    assert [e.shortest_prefix for e in before] == [5, 1, 6]
+    after = settle(before, {"r0": [3, 4, 5], "r1": [3, 9, 9], "r2": [3, 9, 5]}, traces, records)
+    # r0: a hit from 3 on, and the trace's miss before the cut stays; r1: token 4 is a miss; r2: as the trace says
+    assert [e.shortest_prefix for e in after] == [2, 5, 6]
+    assert all(e.verbatim == (e.shortest_prefix <= e.prefix_tokens) for e in after)
 
 
 def test_spans_by_hand(traced):

@@ -196,7 +196,7 @@ def test_a_record_of_end_tokens_is_learnt(opened, tmp_path):
     recipe = models.Recipe(1e-2, 4, 2, epochs=20, warmup_steps=0, save_steps=99, seed=3)
     steps = models.finetune(lm, rows, rows.take([]), recipe, work=tmp_path / "work", out=tmp_path / "out", facts={})
     assert steps[-1].loss < steps[0].loss / 3
-    (new,) = models.greedy(lm, [np.array([7], np.int32)], [5])
+    (new,) = models.generate(lm, [np.array([7], np.int32)], [5])
     assert new.tolist() == [1] * 5
 
 

@@ -192,10 +192,10 @@ def small_memory_maker(monkeypatch):
     real = forward._batch
 
     def shrink(most, *, error=None, judge=lambda _: True):
-        def batch(lm, ids):
+        def batch(lm, ids, decodings):
             if len(ids) > most and judge(lm):
                 raise error or torch.OutOfMemoryError("CUDA out of memory")
-            return real(lm, ids)
+            return real(lm, ids, decodings)
 
         monkeypatch.setattr(forward, "_batch", batch)
 

@@ -1,4 +1,4 @@
-"""Greedy generation against a decoder that goes token by token, and the verdicts of a trace against both."""
+"""Greedy generation and sampling against decoders that go token by token, and the verdicts of a trace against both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pytest
 import torch
 
 from mnemoscope import extraction, models
+from mnemoscope.decoding import parse_decoding
+from mnemoscope.errors import ModelError
+from mnemoscope.seeds import generator
 
 PREFIXES = ["1t", "0.25", "5t", "0.5", "0.75"]
 
@@ -24,11 +27,56 @@ def slow_greedy(lm, prefix, n):
     return ids[len(prefix) + 1 :]
 
 
+def uniforms(lengths, seed=3):
+    """Numbers for the draws of every record, from a seed of its own."""
+    return [generator(seed, "draws", str(i)).random(n) for i, n in enumerate(lengths)]
+
+
+def slow_warp(logits, temperature, top_k, top_p):
+    """The slow twin: probabilities of all tokens, by the definitions of temperature, top-k and top-p."""
+    x = logits.astype(np.float64) / temperature
+    if top_k:
+        x[x < sorted(x)[-top_k]] = -np.inf
+    p = np.exp(x - x.max())
+    p /= p.sum()
+    before = np.array([p[p > one].sum() for one in p])  # the mass of all that is more probable
+    if top_p < 1:
+        p[before >= top_p] = 0
+    return p / p.sum()
+
+
+@torch.no_grad()
+def next_logits(lm, ids):
+    """Logits of the token after start token and `ids`, in float32, the whole text read again."""
+    return lm.model(input_ids=torch.tensor([[lm.start_id, *ids]])).logits[0, -1].numpy()
+
+
+def slow_sample(lm, prefix, numbers, temperatures, top_k=0, top_p=1.0):
+    """The slow twin: adds up the probabilities, token after token, until the sum passes the number."""
+    ids = [*map(int, prefix)]
+    for u, temperature in zip(numbers, temperatures, strict=True):
+        p = slow_warp(next_logits(lm, ids), temperature, top_k, top_p)
+        token, total = 0, p[0]
+        while total <= u:
+            token += 1
+            total += p[token]
+        ids.append(token)
+    return ids[len(prefix) :]
+
+
+def first_tokens(lm, numbers, label, prefix=()):
+    """The first token that every number gives after one prefix."""
+    ids = [np.array(prefix, np.int32)] * len(numbers)
+    each = [np.array([u]) for u in numbers]
+    new = models.generate(lm, ids, [1] * len(ids), parse_decoding(label), each, batch=500)
+    return np.concatenate(new)
+
+
 def generated(lm, tokens, prefix):
     """What greedy generation gives for every record that can be cut at `prefix`, by row."""
     cuts = {i: extraction.cut(len(ids), prefix) for i, ids in enumerate(tokens.ids)}
     cuts = {i: k for i, k in cuts.items() if k is not None}
-    found = models.greedy(
+    found = models.generate(
         lm, [tokens.ids[i][:k] for i, k in cuts.items()], [len(tokens.ids[i]) - k for i, k in cuts.items()]
     )
     return dict(zip(cuts, found, strict=True))
@@ -52,36 +100,140 @@ def test_greedy_is_the_slow_decoder(opened, rows):
     """Every continuation is the one of a decoder that goes token by token without a cache."""
     lm, tokens = opened(), rows([1, 9, 4, 17, 30])
     lengths = [5, 1, 12, 3, 7]
-    found = models.greedy(lm, tokens.ids, lengths)
+    found = models.generate(lm, tokens.ids, lengths)
     for ids, n, new in zip(tokens.ids, lengths, found, strict=True):
         assert new.tolist() == slow_greedy(lm, ids, n)
         assert new.dtype == np.int32
 
 
-def test_the_batch_does_not_matter(opened, rows):
-    """A continuation is the same alone, beside others and in any order."""
-    lm, tokens = opened(), rows([3, 11, 7, 1, 20, 5])
-    lengths = [6, 2, 9, 4, 3, 8]
-    whole = [new.tolist() for new in models.greedy(lm, tokens.ids, lengths)]
-    for batch in (1, 2, 4):
-        assert [new.tolist() for new in models.greedy(lm, tokens.ids, lengths, batch=batch)] == whole
-    back = models.greedy(lm, tokens.ids[::-1], lengths[::-1])
-    assert [new.tolist() for new in back][::-1] == whole
+@torch.no_grad()
+def test_greedy_is_the_librarys_own_one_text_at_a_time(opened, memorizer, rows):
+    """Without padding and beside nobody, generate() of transformers gives the same tokens."""
+    lm, tokens = opened(folder=memorizer), rows([2, 13, 6])
+    for ids, new in zip(tokens.ids, models.generate(lm, tokens.ids, [8] * 3), strict=True):
+        whole = torch.tensor([[lm.start_id, *ids.tolist()]])
+        own = lm.model.generate(whole, attention_mask=torch.ones_like(whole), max_new_tokens=8, do_sample=False)
+        assert own[0, whole.shape[1] :].tolist() == new.tolist()
+
+
+@pytest.mark.parametrize("label", ["greedy", "t1", "t0.7-k40-p0.9", "t10to1over4"])
+def test_the_batch_does_not_matter(opened, memorizer, rows, label):
+    """A continuation is the same alone, beside others, in any order and when asked for in parts."""
+    lm, tokens, lengths = opened(folder=memorizer), rows([3, 11, 7, 1, 20, 5]), [6, 2, 9, 4, 0, 8]
+    numbers = uniforms(lengths)
+
+    def made(order, **options):
+        asked = [[one[i] for i in order] for one in (tokens.ids, lengths, numbers)]
+        new = models.generate(lm, asked[0], asked[1], parse_decoding(label), asked[2], **options)
+        return dict(zip(order, [ids.tolist() for ids in new], strict=True))
+
+    whole = made(range(6))
+    assert [len(whole[i]) for i in range(6)] == lengths
+    assert all(made(range(6), batch=batch) == whole for batch in (1, 2, 4))
+    assert made([4, 1, 5, 0, 3, 2]) == whole
+    assert {i: new for i in range(6) for new in made([i]).values()} == whole
+    assert made([0, 1, 2, 3], batch=3) | made([4, 5]) == whole
 
 
 def test_nothing_to_generate(opened):
-    """No prefixes give no continuations; an empty prefix is continued from the start token."""
-    lm = opened()
-    assert models.greedy(lm, [], []) == []
-    (new,) = models.greedy(lm, [np.zeros(0, np.int32)], [4])
+    """No prefixes and no tokens give no continuations; an empty prefix is continued from the start token."""
+    lm, nothing = opened(), np.zeros(0, np.int32)
+    assert models.generate(lm, [], []) == []
+    assert [new.tolist() for new in models.generate(lm, [nothing, nothing], [0, 0])] == [[], []]
+    (new,) = models.generate(lm, [nothing], [4])
     assert new.tolist() == slow_greedy(lm, [], 4)
+
+
+@pytest.mark.parametrize(
+    ("label", "temperature", "top_k", "top_p"),
+    [("t1", 1, 0, 1), ("t0.5", 0.5, 0, 1), ("t3-k5", 3, 5, 1), ("t2-p0.8", 2, 0, 0.8), ("t2-k20-p0.6", 2, 20, 0.6)],
+)
+def test_sampling_is_the_slow_sampler(opened, memorizer, rows, label, temperature, top_k, top_p):
+    """Every drawn token is the one that the running sum of the warped probabilities gives, with no cache or batch."""
+    lm, tokens, lengths = opened(folder=memorizer), rows([1, 9, 0, 17]), [5, 1, 12, 7]
+    numbers = uniforms(lengths)
+    found = models.generate(lm, tokens.ids, lengths, parse_decoding(label), numbers)
+    for ids, own, new in zip(tokens.ids, numbers, found, strict=True):
+        assert new.tolist() == slow_sample(lm, ids, own, [temperature] * len(own), top_k, top_p)
+        assert new.dtype == np.int32
+
+
+def test_a_falling_temperature(opened, memorizer, rows):
+    """From 10 to 1 over 20 tokens: 10 at first, 5.5 half way, 1 from token 20 on; the prefix does not count."""
+    decoding = parse_decoding("t10to1over20")
+    assert [decoding.temperature_at(step) for step in (0, 10, 20, 25)] == [10, 5.5, 1, 1]
+    lm, tokens, lengths = opened(folder=memorizer), rows([4, 0]), [26, 22]
+    numbers, line = uniforms(lengths), [10 - 9 * min(step, 20) / 20 for step in range(26)]
+    found = models.generate(lm, tokens.ids, lengths, decoding, numbers)
+    for ids, own, new in zip(tokens.ids, numbers, found, strict=True):
+        assert new.tolist() == slow_sample(lm, ids, own, line[: len(own)])
+        assert new.tolist() != slow_sample(lm, ids, own, [10] * len(own))
+
+
+@pytest.mark.parametrize("label", ["t1", "t1-k7", "t2-p0.7"])
+def test_each_token_has_its_share_of_the_numbers(opened, memorizer, label):
+    """Of 3,000 even numbers every token gets as many as its probability says, give or take one."""
+    lm = opened(folder=memorizer)
+    decoding = parse_decoding(label)
+    p = slow_warp(next_logits(lm, []), decoding.temperature, decoding.top_k, decoding.top_p)
+    drawn = first_tokens(lm, (np.arange(3000) + 0.5) / 3000, label)
+    counts = np.bincount(drawn, minlength=len(p))
+    assert np.abs(counts - 3000 * p).max() < 1.001
+    assert not counts[p == 0].any()
+    assert (counts > 3).sum() > 2  # the law is not about one token
+
+
+@pytest.mark.parametrize("label", ["t1", "t1-k3", "t1.5-p0.6", "t0.05"])
+def test_the_ends_of_the_distribution_function(opened, memorizer, label):
+    """The smallest and the largest number give the first and the last token that may come; 1 gives the last too."""
+    lm, decoding = opened(folder=memorizer), parse_decoding(label)
+    p = slow_warp(next_logits(lm, [5]), decoding.temperature, decoding.top_k, decoding.top_p)
+    drawn = first_tokens(lm, [0.0, 1 - 2.0**-53, 1.0], label, [5])
+    may = np.flatnonzero(p > 1e-15)  # what adds nothing to the running sum cannot be told from what may not come
+    assert drawn[0] == np.flatnonzero(p)[0]
+    assert set(drawn.tolist()) <= set(np.flatnonzero(p).tolist())
+    assert drawn[1] >= may[-1]
+    assert drawn[2] >= may[-1]
+
+
+def test_missing_numbers_are_refused(opened):
+    """Sampling wants one number for each token that it is to generate."""
+    lm, ids = opened(), [np.array([4, 5], np.int32)]
+    for numbers in (None, [], [np.zeros(2)], [np.zeros(3)] * 2):
+        with pytest.raises(ValueError, match="one uniform number a generated token"):
+            models.generate(lm, ids, [3], parse_decoding("t1-k40"), numbers)
+
+
+def test_a_batch_that_does_not_fit_is_halved(opened, rows):
+    """The same tokens come from smaller batches; one record that does not fit is told, any other fault goes through."""
+    lm, tokens, lengths = opened(), rows([3, 8, 5, 1, 9]), [4, 2, 5, 3, 3]
+    numbers, decoding, plain, done = uniforms(lengths), parse_decoding("t1"), lm.model.generate, []
+    whole = models.generate(lm, tokens.ids, lengths, decoding, numbers)
+
+    def held(rows_at_once, fault):
+        def narrow(input_ids, **options):
+            if len(input_ids) > rows_at_once:
+                raise fault
+            return plain(input_ids=input_ids, **options)
+
+        lm.model.generate = narrow
+        return models.generate(lm, tokens.ids, lengths, decoding, numbers, tick=done.append)
+
+    again = held(2, torch.OutOfMemoryError("no memory"))
+    assert [new.tolist() for new in again] == [new.tolist() for new in whole]
+    assert sum(done) == 5
+    assert max(done) <= 2
+    with pytest.raises(ModelError, match="one record alone"):
+        held(0, torch.OutOfMemoryError("no memory"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        held(0, RuntimeError("shapes do not match"))
 
 
 def test_an_end_token_ends_nothing(opened, memorizer):
     """Each continuation has exactly the asked length, even where the model emits its end token."""
     lm = opened(folder=memorizer)
     prefix = np.array([40, 41, 42, 1], np.int32)
-    found = models.greedy(lm, [prefix, prefix[:3]], [9, 5])
+    found = models.generate(lm, [prefix, prefix[:3]], [9, 5])
     assert [len(new) for new in found] == [9, 5]
     assert found[0][0] == lm.tokenizer.eos_token_id
     assert found[0].tolist() == slow_greedy(lm, prefix, 9)

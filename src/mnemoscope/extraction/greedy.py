@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.extraction.overlap import leading_match
-from mnemoscope.extraction.prefixes import Prefix, parse_prefix
+from mnemoscope.extraction.prefixes import parse_prefix
+from mnemoscope.extraction.sampling import cuts, matched_runs, shortest_prefixes
 from mnemoscope.records import Extraction, Record
 from mnemoscope.traces import Traces
 
@@ -32,12 +33,11 @@ def verbatim(
     """
     _check_aligned(traces, records)
     wanted = parse_prefix(prefix)
-    rows, cuts = _cuts(traces, wanted)
-    starts = traces.offsets[rows] + cuts
-    matched = np.minimum(_next_miss(traces)[starts], traces.offsets[rows + 1]) - starts
+    rows, sizes = cuts(traces, wanted)
+    matched = matched_runs(traces)[traces.offsets[rows] + sizes]
+    facts = np.stack([rows, sizes, traces.lengths[rows] - sizes, matched, shortest_prefixes(traces)[rows]], axis=1)
     found = []
-    for i, k, run in zip(rows.tolist(), cuts.tolist(), matched.tolist(), strict=True):
-        suffix_tokens = int(traces.offsets[i + 1] - traces.offsets[i]) - k
+    for i, k, suffix_tokens, run, shortest in facts.tolist():
         hit, inside = _spans(traces, i, records[i], k, run)
         found.append(
             Extraction(
@@ -48,6 +48,7 @@ def verbatim(
                 suffix_tokens=suffix_tokens,
                 matched_tokens=run,
                 verbatim=run == suffix_tokens,
+                shortest_prefix=shortest,
                 rechecked=False,
                 spans_hit=hit,
                 spans_in_suffix=inside,
@@ -64,8 +65,8 @@ def ambiguous(traces: Traces, *, prefix: str, ulp: float) -> list[int]:
     Raises:
         ConfigError: `prefix` is not known.
     """
-    rows, cuts = _cuts(traces, parse_prefix(prefix))
-    starts, ends = traces.offsets[rows] + cuts, traces.offsets[rows + 1]
+    rows, sizes = cuts(traces, parse_prefix(prefix))
+    starts, ends = traces.offsets[rows] + sizes, traces.offsets[rows + 1]
     gap = traces.columns["gap_ulp"].astype(np.float64)
     misses, ties = _running_count(gap < -ulp), _running_count(np.abs(gap) <= ulp)
     is_open = (misses[ends] == misses[starts]) & (ties[ends] > ties[starts])
@@ -79,6 +80,8 @@ def settle(
     records: Sequence[Record],
 ) -> list[Extraction]:
     """The extractions, with the verdict of greedy generation for each record id in `generated`.
+
+    The shortest prefix follows it: at most the cut where the suffix came back, longer where it did not.
 
     `generated` holds the generated token ids after the cut; what goes on past the end of the suffix is ignored. All
     extractions must be of one prefix and one model, because one id has one generation.
@@ -108,23 +111,19 @@ def _settled(extraction: Extraction, generated: Sequence[int], traces: Traces, r
         extraction,
         matched_tokens=matched,
         verbatim=matched == extraction.suffix_tokens,
+        shortest_prefix=_shortest(extraction, matched, traces.tokens("gap", row)),
         spans_hit=hit,
         rechecked=True,
     )
 
 
-def _cuts(traces: Traces, prefix: Prefix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that can be cut, and the prefix tokens of each."""
-    cuts = [prefix.cut(n) for n in traces.lengths.tolist()]
-    rows = [row for row, k in enumerate(cuts) if k is not None]
-    return np.array(rows, dtype=np.int64), np.array([k for k in cuts if k is not None], dtype=np.int64)
-
-
-def _next_miss(traces: Traces) -> NDArray[np.int64]:
-    """For each token the first position at or after it that greedy decoding gets wrong, over all records."""
-    gap = traces.columns["gap"].astype(np.float64)
-    position = np.where(gap >= 0, len(gap), np.arange(len(gap)))
-    return np.minimum.accumulate(position[::-1])[::-1]
+def _shortest(extraction: Extraction, matched: int, gap: NDArray[np.generic]) -> int:
+    """The shortest prefix, where a generation from the cut on knows better than the trace's `gap`, shape (tokens,)."""
+    k = extraction.prefix_tokens
+    if matched < extraction.suffix_tokens:  # the generation misses the token after its run
+        return max(extraction.shortest_prefix, k + matched + 1)
+    misses = np.flatnonzero(~(gap[:k].astype(np.float64) >= 0))
+    return int(misses[-1]) + 1 if len(misses) else 1
 
 
 def _running_count(flags: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,8 +1,10 @@
 from .context import shots_of, trace_after
+from .endpoint import Endpoint, judge_endpoint, parse_judge
 from .finetune import Recipe, finetune, micro_batches, total_steps, warmup
 from .forward import Plan, plan_batches, trace, trace_pair
-from .generate import greedy
+from .generate import generate
 from .gradients import gradient_norms
+from .judge import judge_local
 from .load import LanguageModel, open_model
 from .lora import (
     MATRICES,
@@ -15,17 +17,22 @@ from .lora import (
     trainable_parameters,
     without_adapter,
 )
+from .perplexing import perplexing_texts
+from .question import Verdict
 from .tiny import write_tiny
 from .tokens import Tokens, decode, rows_of, tokenize
+from .traps import generation_traps
 from .weights import BUILTIN
 
 __all__ = [
     "BUILTIN",
     "MATRICES",
+    "Endpoint",
     "LanguageModel",
     "Plan",
     "Recipe",
     "Tokens",
+    "Verdict",
     "adapter_facts",
     "adapter_hash",
     "add_lora",
@@ -33,11 +40,16 @@ __all__ = [
     "decode",
     "detach",
     "finetune",
+    "generate",
+    "generation_traps",
     "gradient_norms",
-    "greedy",
+    "judge_endpoint",
+    "judge_local",
     "micro_batches",
     "open_model",
+    "parse_judge",
     "parse_matrices",
+    "perplexing_texts",
     "plan_batches",
     "rows_of",
     "shots_of",

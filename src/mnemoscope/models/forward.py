@@ -6,15 +6,17 @@ x(t+1). So every token of a record is scored, the first one after the start toke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mnemoscope.decoding import Decoding
 from mnemoscope.errors import ModelError
 from mnemoscope.models.load import body_and_head
+from mnemoscope.models.warping import warped
 from mnemoscope.traces import COLUMNS, Traces
 
 if TYPE_CHECKING:
@@ -59,33 +61,54 @@ def plan_batches(lengths: NDArray[np.int64], *, tokens: int = 2048, before: int 
 
 
 def trace_pair(
-    target: LanguageModel, reference: LanguageModel | None, tokens: Tokens, tick: Tick = lambda _: None
+    target: LanguageModel,
+    reference: LanguageModel | None,
+    tokens: Tokens,
+    tick: Tick = lambda _: None,
+    decodings: Sequence[Decoding] = (),
 ) -> tuple[Traces, Traces]:
     """Traces of the target and of the reference, by default the target with its adapter switched off.
 
     Both go through one plan: where the target had to halve a batch, the reference goes through all of them again.
+    Arguments and errors as in `trace`.
     """
 
     def of_reference(plan: Plan) -> tuple[Traces, Plan]:
         if reference is not None:
-            return trace(reference, tokens, plan, tick)
+            return trace(reference, tokens, plan, tick, decodings)
         with target.model.disable_adapter():
-            return trace(target, tokens, plan, tick)
+            return trace(target, tokens, plan, tick, decodings)
 
     reference_traces, used = of_reference(plan_batches(tokens.lengths))
-    target_traces, finer = trace(target, tokens, used, tick)
+    target_traces, finer = trace(target, tokens, used, tick, decodings)
     if finer != used:
         reference_traces, _ = of_reference(finer)
     return target_traces, reference_traces
 
 
-def trace(lm: LanguageModel, tokens: Tokens, plan: Plan, tick: Tick = lambda _: None) -> tuple[Traces, Plan]:
+def trace(
+    lm: LanguageModel,
+    tokens: Tokens,
+    plan: Plan,
+    tick: Tick = lambda _: None,
+    decodings: Sequence[Decoding] = (),
+) -> tuple[Traces, Plan]:
     """Traces of all records, and the plan that fitted into memory.
+
+    Args:
+        lm: the model, its adapter on or off as it stands.
+        tokens: the records.
+        plan: batches to begin with.
+        tick: told the tokens done.
+        decodings: each adds its column. Plain sampling costs nothing; those with one top-k share one search for the
+            largest logits; a temperature alone costs a sweep over the vocabulary; top-p without top-k costs a full
+            sort, about fifty times that.
 
     Raises:
         ModelError: one record alone does not fit.
+        ValueError: a decoding is greedy or changes its temperature, so that a trace cannot hold it.
     """
-    return collect(tokens, plan, lambda ids: _batch(lm, ids), tick)
+    return collect(tokens, plan, lambda ids: _batch(lm, ids, decodings), tick, decodings)
 
 
 def collect(
@@ -93,6 +116,7 @@ def collect(
     plan: Plan,
     read: Callable[[list[NDArray[np.int32]]], Mapping[str, NDArray[np.generic]]],
     tick: Tick,
+    decodings: Sequence[Decoding] = (),
 ) -> tuple[Traces, Plan]:
     """Traces made of what `read` finds in each batch, and the plan that fitted into memory.
 
@@ -101,12 +125,17 @@ def collect(
         plan: batches to begin with.
         read: from the token ids of some records to the columns over all their tokens, record after record.
         tick: told the tokens done.
+        decodings: those whose columns `read` finds as well.
 
     Raises:
         ModelError: one record alone does not fit.
+        ValueError: a decoding is greedy or changes its temperature, so that a trace cannot hold it.
     """
+    if outside := [decoding.label for decoding in decodings if not decoding.in_trace]:
+        raise ValueError(f"a trace holds decodings that sample at one temperature, got {', '.join(outside)}")
     offsets = np.concatenate(([0], np.cumsum(tokens.lengths))).astype(np.int64)
-    columns = {name: np.zeros(offsets[-1], dtype=dtype) for name, dtype in COLUMNS.items()}
+    kinds = {**COLUMNS, **{decoding.column: np.float32 for decoding in decodings}}
+    columns = {name: np.zeros(offsets[-1], dtype=dtype) for name, dtype in kinds.items()}
     columns["char_end"][:] = np.concatenate([*tokens.char_ends, np.zeros(0, np.int32)])
     used: list[tuple[int, ...]] = []
     for rows, found in each_batch(tokens, plan, read, tick):
@@ -134,13 +163,13 @@ def each_batch(
         try:
             found = work([tokens.ids[row] for row in rows])
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            waiting.extend(reversed(_halves(rows, error)))
+            waiting.extend(reversed(halves(rows, error)))
             continue
         yield rows, found
         tick(int(lengths[list(rows)].sum()))
 
 
-def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]:
+def halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]:
     """The two halves of a batch that did not fit in memory; any other error is raised again."""
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
         raise error
@@ -155,25 +184,34 @@ def _halves(rows: tuple[int, ...], error: RuntimeError) -> list[tuple[int, ...]]
 
 
 @torch.inference_mode()
-def _batch(lm: LanguageModel, ids: list[NDArray[np.int32]]) -> dict[str, NDArray[np.generic]]:
+def _batch(
+    lm: LanguageModel, ids: list[NDArray[np.int32]], decodings: Sequence[Decoding]
+) -> dict[str, NDArray[np.generic]]:
     """Columns over all tokens of the batch, record after record."""
     inputs, mask, truth = padded(ids, lm.start_id, lm.device)
     body, _ = body_and_head(lm.model)
     hidden = body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state
-    return columns_of(lm, hidden[mask.bool()], truth)
+    return columns_of(lm, hidden[mask.bool()], truth, decodings)
 
 
-def columns_of(lm: LanguageModel, hidden: torch.Tensor, truth: torch.Tensor) -> dict[str, NDArray[np.generic]]:
+def columns_of(
+    lm: LanguageModel, hidden: torch.Tensor, truth: torch.Tensor, decodings: Sequence[Decoding] = ()
+) -> dict[str, NDArray[np.generic]]:
     """Columns of N tokens from the hidden states that predict them (N, D) and the true ids (N,)."""
     _, head = body_and_head(lm.model)
+    changed = [decoding for decoding in decodings if decoding != Decoding()]
     chunks = [
-        _reduce(logits, true)
+        # the decodings first: the reduction works in place where the logits are float32
+        torch.cat([warped(logits, true, changed), _reduce(logits, true)], dim=1)
         for some, labels in zip(torch.split(hidden, HEAD_ROWS), torch.split(truth, HEAD_ROWS), strict=True)
         for logits, true in zip(torch.split(head(some), ROWS), torch.split(labels, ROWS), strict=True)
     ]
-    stacked = torch.cat(chunks).double().cpu().numpy()  # (N, 6); float64 holds ranks and float32 exactly
-    names = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
-    found = {name: stacked[:, i].astype(COLUMNS[name]) for i, name in enumerate(names)}
+    stacked = torch.cat(chunks).double().cpu().numpy()  # float64 holds ranks and float32 exactly
+    reduced = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
+    names = (*(decoding.column for decoding in changed), *reduced)
+    found = {name: stacked[:, i].astype(COLUMNS.get(name, np.float32)) for i, name in enumerate(names)}
+    if len(changed) < len(decodings):  # plain sampling is what the trace speaks of already
+        found[Decoding().column] = found["logprob"]
     return {"token_id": truth.cpu().numpy(), **found}
 
 

@@ -55,11 +55,17 @@ class Tokens:
         )
 
 
-def rows_of(ids: Sequence[NDArray[np.int32]]) -> Tokens:
-    """Tokens that come from generation, not from a text: they have no place in one."""
-    none = np.zeros(len(ids), dtype=np.int64)
-    names = tuple(str(i) for i in range(len(ids)))
-    return Tokens(names, tuple(ids), tuple(np.zeros(len(row), np.int32) for row in ids), none, none, 0)
+def rows_of(ids: Sequence[NDArray[np.int32]], texts: Sequence[str] | None = None) -> Tokens:
+    """Tokens that come from generation: their places in a text are not known, its bytes only where it is given."""
+    raw = [text.encode() for text in texts or [""] * len(ids)]
+    return Tokens(
+        record_ids=tuple(str(i) for i in range(len(ids))),
+        ids=tuple(ids),
+        char_ends=tuple(np.zeros(len(row), np.int32) for row in ids),
+        text_bytes=np.array([len(text) for text in raw], dtype=np.int64),
+        zlib_bytes=np.array([len(zlib.compress(text)) for text in raw], dtype=np.int64),
+        truncated=0,
+    )
 
 
 def decode(lm: LanguageModel, ids: NDArray[np.int32]) -> str:

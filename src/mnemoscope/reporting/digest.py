@@ -13,7 +13,8 @@ from mnemoscope.reporting.plain import plain
 from mnemoscope.reporting.sentences import headline, not_tested, verdict
 
 FAMILIES = (
-    "controls", "validity", "membership", "comparison", "extraction", "generation", "perplexity", "counterfactual",
+    "controls", "validity", "membership", "comparison", "extraction", "prefix_length", "sampling", "generation",
+    "discriminators", "spans", "unprompted", "canaries", "one_run", "perplexity", "counterfactual",
 )  # fmt: skip
 _SETTINGS = ("config", "model", "reference", "adapter", "seed", "versions", "commit", "device", "threads")
 

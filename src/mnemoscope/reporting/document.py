@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mnemoscope.records import Evidence
-from mnemoscope.reporting import checks, names, ranking, tables
+from mnemoscope.reporting import checks, leakage, names, ranking, tables
 from mnemoscope.reporting.digest import FAMILIES
 from mnemoscope.reporting.found import ROWS, found
 from mnemoscope.reporting.leaves import leaves
@@ -49,6 +49,13 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         found_limit=ROWS,
         prefix=None if prefix is None else until(prefix),
         generation=_generation(summary),
+        sampling=leakage.sampling(summary),
+        discriminators=leakage.discriminators(summary),
+        others=leakage.others(summary),
+        spans=leakage.spans(summary),
+        spans_ranked=any("top1" in node for node in summary["spans"].values()),
+        **_unprompted(summary),
+        canaries=[],
         perplexity=tables.pairs(summary["perplexity"]),
         counterfactual=tables.counterfactual(summary),
         controls=_controls(summary),
@@ -125,6 +132,18 @@ def _controls(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _unprompted(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section on texts written without a prefix shows."""
+    searched = summary["unprompted"].get("records", {})
+    asked = summary.get("settings", {}).get("config", {}).get("measurement", {})
+    return {
+        "unprompted": leakage.unprompted(summary),
+        "members_searched": searched.get("members", {}).get("counts", {}).get("members", 0),
+        "heldout_searched": searched.get("heldout", {}).get("counts", {}).get("nonmembers", 0),
+        "match_tokens": asked.get("match_tokens", 0),
+    }
+
+
 def _generation(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for prefix, measures in summary["generation"].items():
@@ -162,6 +181,7 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
     if evidence.generations:
         wanted["base"] = lambda: figures.perplexity_scatter(evidence, "base", _spearman(summary, "base"))
         wanted["target"] = lambda: figures.perplexity_scatter(evidence, "target", _spearman(summary, "target"))
+    wanted |= _curves(summary)
     if prefix is not None:
         wanted["runs"] = lambda: figures.matched_runs(evidence, prefix)
     if any(step.loss is not None for step in evidence.training):
@@ -174,7 +194,19 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
     return dict.fromkeys(FIGURES, "") | drawn
 
 
-FIGURES = ("aucs", "roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
+def _curves(summary: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    from mnemoscope.reporting import curves
+
+    tree, wanted = summary["sampling"], dict[str, Callable[[], Any]]()
+    if shares := summary["prefix_length"]:
+        wanted["prefix_lengths"] = lambda: curves.prefix_lengths(shares)
+    if prefix := names.main_prefix(tree):
+        decoding = next(iter(tree[prefix]))
+        wanted["queries"] = lambda: curves.queries(tree[prefix][decoding]["expected"], decoding)
+    return wanted
+
+
+FIGURES = ("queries", "prefix_lengths", "aucs", "roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
 
 
 def _spearman(summary: Mapping[str, Any], model: str) -> str:

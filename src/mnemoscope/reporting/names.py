@@ -20,11 +20,17 @@ CURVES = 5
 
 _SHARES = {
     "tpr_at_fpr", "tpr_given_threshold", "transfer", "balanced_accuracy", "posterior", "near_duplicates", "overlap",
-    "verbatim", "spans", "planted", "ngram_share", "accuracy",
+    "verbatim", "spans", "planted", "ngram_share", "accuracy", "sampling", "prefix_length", "discriminators",
+    "unprompted", "greedy", "top1", "top1_reference", "majority", "lift_reference", "lift_majority",
 }  # fmt: skip
+_NO_SHARES = {"logprob_gain", "exposure", "epsilon", "ceiling", "guesses"}
+"""Values inside a family of shares that are none."""
 _DIFFERENCES = ("comparison", "counterfactual")
-# a part may itself hold a dot: the number in "tpr_at_fpr.0.1", the fraction in "extraction.0.5.planted"
-_PART = re.compile(r"\d+\.\d+t?|[^.]+")
+_LIFTS = {"excess", "lift_reference", "lift_majority", "logprob_gain"}
+# a part may itself hold a dot: the number in "tpr_at_fpr.0.1", the fraction in "extraction.0.5.planted", a decoding
+_NUMBER = r"\d+(?:\.\d+)?"
+_DECODING = rf"[tkp]{_NUMBER}(?:to{_NUMBER}over\d+)?(?:-[kp]{_NUMBER})*(?=\.|$)"
+_PART = re.compile(rf"{_DECODING}|\d+\.\d+t?|[^.]+")
 
 
 def parts(name: str) -> tuple[str, ...]:
@@ -32,6 +38,8 @@ def parts(name: str) -> tuple[str, ...]:
 
     >>> parts("membership.lr_ratio.tpr_at_fpr.0.01")
     ('membership', 'lr_ratio', 'tpr_at_fpr', '0.01')
+    >>> parts("sampling.0.5.t0.7-k40.expected.n10.members")
+    ('sampling', '0.5', 't0.7-k40', 'expected', 'n10', 'members')
     """
     return tuple(_PART.findall(name))
 
@@ -50,12 +58,13 @@ def nested(leaves: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 def is_share(name: str) -> bool:
     """Whether the value is a share of something, to be shown in percent."""
-    return not _SHARES.isdisjoint(parts(name))
+    path = parts(name)
+    return not _SHARES.isdisjoint(path) and _NO_SHARES.isdisjoint(path)
 
 
 def is_difference(name: str) -> bool:
     """Whether the value is one number minus another, to be shown with its sign; then a share is in points."""
-    return parts(name)[0] in _DIFFERENCES
+    return parts(name)[0] in _DIFFERENCES or not _LIFTS.isdisjoint(parts(name))
 
 
 def by_name(estimates: Iterable[Estimate]) -> dict[str, Estimate]:

@@ -4,6 +4,8 @@ from .association import correlation as correlation
 from .averages import mean as mean
 from .averages import perplexity as perplexity
 from .averages import proportion as proportion
+from .canaries import canary_audit as canary_audit
+from .canaries import canary_estimates as canary_estimates
 from .comparison import Paired as Paired
 from .comparison import auc_difference as auc_difference
 from .comparison import auc_difference_delong as auc_difference_delong
@@ -11,9 +13,16 @@ from .counterfactuals import counterfactual as counterfactual
 from .delong import auc_delong as auc_delong
 from .delong import auc_delong_clustered as auc_delong_clustered
 from .estimates import Estimator as Estimator
+from .exposure import extrapolated_exposure as extrapolated_exposure
+from .exposure import midrank as midrank
+from .exposure import rank_exposure as rank_exposure
+from .exposure import sampled_exposure as sampled_exposure
 from .intervals import clopper_pearson as clopper_pearson
 from .multiplicity import holm as holm
+from .one_run import one_run_audit as one_run_audit
 from .power import detectable_auc as detectable_auc
+from .queries import chance_within as chance_within
+from .queries import queries_needed as queries_needed
 from .ranking import auc as auc
 from .ranking import auc_hanley_mcneil as auc_hanley_mcneil
 from .ranking import hanley_mcneil_se as hanley_mcneil_se
@@ -24,4 +33,6 @@ from .rates import tpr_at_fpr as tpr_at_fpr
 from .rates import tpr_given_threshold as tpr_given_threshold
 from .rates import transfer as transfer
 from .sample import Sample as Sample
+from .span_leakage import span_estimates as span_estimates
+from .two_step import two_step as two_step
 from .validity import verdict as verdict

@@ -9,18 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Record, Scores
-from mnemoscope.stats.association import correlation
+from mnemoscope.records import Counterfactual, Estimate, Extraction, Record, Scores
 from mnemoscope.stats.averages import mean, perplexity, proportion
+from mnemoscope.stats.generated import GeneratedEstimates
 from mnemoscope.stats.power import detectable_auc
-from mnemoscope.stats.sample import Sample
-from mnemoscope.stats.score_estimates import ScoreEstimates
+from mnemoscope.stats.sample import Sample, group_codes
 
 Side = Literal["member", "nonmember"]
 SIDES: tuple[Side, Side] = ("member", "nonmember")
 
 
-class Estimator(ScoreEstimates):
+class Estimator(GeneratedEstimates):
     """Every estimate of an audit: level, resamples, seed, and the prior probability that a record is a member."""
 
     def extraction(self, records: Sequence[Record], extractions: Sequence[Extraction]) -> list[Estimate]:
@@ -36,17 +35,21 @@ class Estimator(ScoreEstimates):
                 found += self._extracted(f"extraction.{prefix}", side, target, known)
                 hits = np.array([row.verbatim for row in reference], dtype=bool)
                 path = f"extraction.{prefix}.verbatim.reference_{side}s"
-                found.append(self._share(hits, _groups(reference, known), path, side))
+                found.append(self._share(hits, group_codes((row.id for row in reference), known), path, side))
             planted = [row for row in rows if row.model == "target" and known[row.id].copies > 1]
             if planted:
                 hits = np.array([row.verbatim for row in planted], dtype=bool)
-                found.append(self._share(hits, _groups(planted, known), f"extraction.{prefix}.planted", "member"))
+                found.append(
+                    self._share(
+                        hits, group_codes((row.id for row in planted), known), f"extraction.{prefix}.planted", "member"
+                    )
+                )
         return found
 
     def _extracted(
         self, path: str, side: Side, rows: Sequence[Extraction], known: Mapping[str, Record]
     ) -> list[Estimate]:
-        groups = _groups(rows, known)
+        groups = group_codes((row.id for row in rows), known)
         verbatim = np.array([row.verbatim for row in rows], dtype=bool)
         matched = np.array([row.matched_tokens for row in rows], dtype=np.float64)
         name = f"{path}.matched_tokens.{side}s"
@@ -62,35 +65,13 @@ class Estimator(ScoreEstimates):
         ]
         if spans:
             hits = np.array([hit for _, hit in spans], dtype=bool)
-            found.append(self._share(hits, _groups([row for row, _ in spans], known), f"{path}.spans.{side}s", side))
+            found.append(
+                self._share(hits, group_codes((row.id for row, _ in spans), known), f"{path}.spans.{side}s", side)
+            )
         return found
 
     def _share(self, hits: NDArray[np.bool_], groups: NDArray[np.int64], name: str, side: Side) -> Estimate:
         return proportion(hits, groups, name, role=side, **self._how(name))
-
-    def generation(self, records: Sequence[Record], generations: Sequence[Generation]) -> list[Estimate]:
-        """Mean n-gram share by class, and its rank correlation with perplexity over members that were not planted."""
-        known = {record.id: record for record in records}
-        found = []
-        for prefix in dict.fromkeys(generation.prefix for generation in generations):
-            rows = [row for row in generations if row.prefix == prefix and known[row.id].copies <= 1]
-            for side in SIDES:
-                here = [row for row in rows if known[row.id].role == side]
-                shares = np.array([row.ngram_share for row in here])
-                name = f"generation.{prefix}.ngram_share.{side}s"
-                found.append(mean(shares, _groups(here, known), name, ceiling=1, role=side, **self._how(name)))
-            members = [row for row in rows if known[row.id].role == "member"]
-            found += self._correlations(f"generation.{prefix}.correlation", members, known)
-        return found
-
-    def _correlations(self, path: str, rows: Sequence[Generation], known: Mapping[str, Record]) -> list[Estimate]:
-        shares, groups = np.array([row.ngram_share for row in rows]), _groups(rows, known)
-        found = []
-        for what in ("perplexity_base", "perplexity_target"):
-            x = np.array([getattr(row, what) for row in rows], dtype=np.float64)
-            name = f"{path}.{what}"
-            found.append(correlation(x, shares, groups, name, **self._how(name)))
-        return found
 
     def perplexity(
         self, records: Sequence[Record], sums: Mapping[str, Scores], tokens: NDArray[np.int64]
@@ -102,7 +83,7 @@ class Estimator(ScoreEstimates):
             for side in SIDES:
                 rows = np.array([i for i, record in enumerate(records) if record.role == side], dtype=np.int64)
                 name = f"perplexity.{model}.{side}s"
-                groups = _groups([records[i] for i in rows], known)
+                groups = group_codes((records[i].id for i in rows), known)
                 losses = -np.ma.getdata(total)[rows]
                 found.append(perplexity(losses, tokens[rows], groups, name, role=side, **self._how(name)))
         return found
@@ -140,7 +121,7 @@ class Estimator(ScoreEstimates):
         masked = np.ma.getmaskarray(values)
         rows = [i for i, record in enumerate(records) if record.role == side]
         kept = [i for i in rows if not masked[i]]
-        groups = _groups([records[i] for i in kept], {record.id: record for record in records})
+        groups = group_codes((records[i].id for i in kept), {record.id: record for record in records})
         found = mean(np.ma.getdata(values)[kept], groups, name, ceiling=ceiling, role=side, **self._how(name))
         return replace(found, n_unscored=len(rows) - len(kept))
 
@@ -154,9 +135,3 @@ class Estimator(ScoreEstimates):
             scores = np.ma.masked_array(values, missing, dtype=np.float64)
             found += [self._mean(records, scores, f"counterfactual.{what}.{side}s", side) for side in SIDES]
         return found
-
-
-def _groups(rows: Sequence[Extraction | Generation | Record], known: Mapping[str, Record]) -> NDArray[np.int64]:
-    """Integer group codes of the rows' records."""
-    codes = {name: code for code, name in enumerate(sorted({record.group for record in known.values()}))}
-    return np.array([codes[known[row.id].group] for row in rows], dtype=np.int64)

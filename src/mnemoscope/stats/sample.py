@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict
 
@@ -25,6 +25,12 @@ class Counts(TypedDict):
 def count_groups(groups: NDArray[np.int64]) -> int:
     """Distinct group codes."""
     return int(np.unique(groups).size)
+
+
+def group_codes(ids: Iterable[str], known: Mapping[str, Record]) -> NDArray[np.int64]:
+    """Integer group codes of the records `ids`; codes of one mapping can be compared."""
+    codes = {name: code for code, name in enumerate(sorted({record.group for record in known.values()}))}
+    return np.array([codes[known[name].group] for name in ids], dtype=np.int64)
 
 
 def _one_fold() -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mnemoscope.data as texts
 from mnemoscope import extraction, models, provenance, registry
+from mnemoscope.decoding import GREEDY, closed_form, parse_decoding
 from mnemoscope.errors import ConfigError, DataError, ModelError, RunError
 from mnemoscope.progress import say
 from mnemoscope.seeds import derive
@@ -167,12 +168,28 @@ def check(measurement: Measurement) -> None:
             registry.find(name)
     for prefix in measurement.prefixes:
         extraction.parse_prefix(prefix)
+    _check_decodings(measurement)
+    if measurement.judge:
+        models.parse_judge(measurement.judge)
     if not measurement.prefixes:
         raise ConfigError("--prefixes is empty: give a fraction such as 0.5 or a token count such as 25t")
     if measurement.generations != "all" and not (
         measurement.generations.isascii() and measurement.generations.isdigit()
     ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
+
+
+def _check_decodings(measurement: Measurement) -> None:
+    for text in measurement.decodings:
+        closed_form(text)
+    for text in (*measurement.generate_with, measurement.unprompted_with):
+        parse_decoding(text)
+    if not measurement.decodings or not measurement.generate_with:
+        raise ConfigError("--decodings and --generate-with each need a decoding, such as t1-k40 or greedy")
+    if measurement.unprompted and parse_decoding(measurement.unprompted_with) == GREEDY:
+        raise ConfigError(
+            "--unprompted-with greedy would write one text again and again: give one that samples: t1-k40"
+        )
 
 
 def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import mnemoscope.data as texts
 from mnemoscope import provenance, registry, stats
+from mnemoscope.leaks import CanaryResult, Judgement, Sampled, SpanLeak
 from mnemoscope.progress import bar
 from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Scores
 from mnemoscope.tables import read_rows, read_scores, write_rows, write_scores
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from mnemoscope.steps.case import Case
     from mnemoscope.steps.evidence import Piece
+    from mnemoscope.steps.unprompted import Written
     from mnemoscope.traces import Shadows, Traces
 
 ESTIMATES, CHECKS = "estimates.parquet", "checks.parquet"
@@ -89,53 +92,82 @@ def counterfactuals(case: Case, evidence: Mapping[str, Piece]) -> list[Counterfa
     return read_rows(case.run.path(path), Counterfactual)
 
 
-def estimate(
-    case: Case,
-    traces: Mapping[str, Traces],
-    checks: Mapping[str, Scores],
-    scores: Mapping[str, Scores],
-    extractions: Sequence[Extraction],
-    generations: Sequence[Generation],
-    memorized: Sequence[Counterfactual],
-) -> list[Estimate]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that was measured of a case; what was not asked for is empty."""
+
+    traces: Mapping[str, Traces]
+    checks: Mapping[str, Scores]
+    scores: Mapping[str, Scores]
+    extractions: Sequence[Extraction]
+    sampled: Sequence[Sampled]
+    generations: Sequence[Generation]
+    judgements: Sequence[Judgement]
+    spans: Sequence[SpanLeak]
+    written: Written
+    memorized: Sequence[Counterfactual]
+    canaries: Sequence[CanaryResult]
+
+
+def estimate(case: Case, found: Measured) -> list[Estimate]:
     """Every statistic with its interval; the controls among them decide whether the audit is valid."""
-    asked, records, run = case.measurement, case.records, case.run
-    by = stats.Estimator(level=asked.level, resamples=asked.resamples, seed=case.seed, prior=asked.prior)
-    fitted = [name for name in scores if registry.find(name).fitted]
-    near = {name: checks[f"near_{name}"].filled(0) > 0 for name in ("across", "within")}
-    overlap = {f"{OVERLAP}": checks[f"overlap_{OVERLAP}"]}
+    run = case.run
 
     def work() -> None:
-        known = controls(traces["reference"], checks)
-        sums = {name: one.sum("logprob") for name, one in traces.items()}
-        parts: tuple[Callable[[], list[Estimate]], ...] = (
-            lambda: by.controls(records, known, folded=BLIND),
-            lambda: by.validity(records, near, overlap, known["reference_loss"]),
-            lambda: by.membership(records, scores, folded=fitted),
-            lambda: by.comparison(records, scores, folded=fitted),
-            lambda: [*by.extraction(records, extractions), *by.generation(records, generations)],
-            lambda: by.perplexity(records, sums, traces["reference"].lengths),
-            lambda: by.counterfactual(records, memorized) if memorized else [],
-        )
-        found: list[Estimate] = []
+        parts, rows = _parts(case, found), list[Estimate]()
         with bar("estimate", len(parts), "parts") as tick:
             for part in parts:
-                found += part()
+                rows += part()
                 tick(1)
         with run.writing(ESTIMATES) as out:
-            write_rows(out, Estimate, found)
+            write_rows(out, Estimate, rows)
 
-    run.stage("estimates", _inputs(case, bool(memorized)), [ESTIMATES], work)
-    found = read_rows(run.path(ESTIMATES), Estimate)
-    validity, reason = stats.verdict(found)
+    run.stage("estimates", _inputs(case, found), [ESTIMATES], work)
+    estimates = read_rows(run.path(ESTIMATES), Estimate)
+    validity, reason = stats.verdict(estimates)
     run.note(verdict={"validity": validity, "reason": reason})
-    return found
+    return estimates
 
 
-def _inputs(case: Case, shadowed: bool) -> dict[str, Any]:
-    stages = ["records", "checks", "scores", "extractions", "generations", *(["counterfactual"] if shadowed else [])]
+def _parts(case: Case, found: Measured) -> list[Callable[[], list[Estimate]]]:
+    """The families of estimates, in the order of summary.json."""
+    asked, records = case.measurement, case.records
+    by = stats.Estimator(level=asked.level, resamples=asked.resamples, seed=case.seed, prior=asked.prior)
+    reference, checks = found.traces["reference"], found.checks
+    fitted = [name for name in found.scores if registry.find(name).fitted]
+    near = {name: checks[f"near_{name}"].filled(0) > 0 for name in ("across", "within")}
+    known = controls(reference, checks)
+    sums = {name: one.sum("logprob") for name, one in found.traces.items()}
+    tokens, overlap = asked.match_tokens, {f"{OVERLAP}": checks[f"overlap_{OVERLAP}"]}
+    return [
+        lambda: by.controls(records, known, folded=BLIND),
+        lambda: by.validity(records, near, overlap, known["reference_loss"]),
+        lambda: by.membership(records, found.scores, folded=fitted),
+        lambda: by.comparison(records, found.scores, folded=fitted),
+        lambda: [*by.extraction(records, found.extractions), *by.prefix_length(records, found.extractions)],
+        lambda: by.sampling(records, found.sampled),
+        lambda: by.generation(records, found.generations),
+        lambda: by.discriminators(records, found.generations, found.judgements),
+        lambda: stats.span_estimates(
+            records, found.spans, level=asked.level, resamples=asked.resamples, seed=case.seed
+        ),
+        lambda: stats.two_step(records, *found.written, match_tokens=tokens, level=asked.level),
+        lambda: by.perplexity(records, sums, reference.lengths),
+        lambda: by.counterfactual(records, found.memorized) if found.memorized else [],
+    ]
+
+
+def _inputs(case: Case, found: Measured) -> dict[str, Any]:
     asked = case.measurement
+    optional = {
+        "judgements": found.judgements, "unprompted": found.written.texts, "counterfactual": found.memorized,
+        "canaries": found.canaries,
+    }  # fmt: skip
+    stages = ["records", "checks", "scores", "extractions", "sampled", "generations", "spans"]
+    stages += [
+        stage for stage, rows in optional.items() if rows
+    ]  # an earlier audit may have left one that is not asked
     return {
-        "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "seed": case.seed,
-        "version": provenance.versions(), **{stage: case.run.key(stage) for stage in stages},
+        "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "match_tokens": asked.match_tokens,
+        "seed": case.seed, "version": provenance.versions(), **{stage: case.run.key(stage) for stage in stages},
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnemoscope import provenance, registry, reporting, stats
+from mnemoscope import models, provenance, registry, reporting, stats
 from mnemoscope.errors import RunError
 from mnemoscope.folds import group_folds
 from mnemoscope.progress import say
@@ -69,7 +69,7 @@ def _findings(case: Case) -> list[str]:
         found.append(f"{case.tokens.truncated} records are longer than {limit} tokens and lost their end.")
     if case.trained is not None and "base_weights_sha256" not in case.trained.facts:
         found.append("The adapter does not say which weights it was trained on, so that could not be checked.")
-    return found
+    return found + models.generation_traps(case.target)
 
 
 def evidence(run: Run) -> Evidence:

@@ -1,0 +1,193 @@
+"""The steps from prefixes to real continuations, and to how near they come to the suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnemoscope import extraction, models
+from mnemoscope.decoding import Decoding, parse_decoding
+from mnemoscope.leaks import Judgement
+from mnemoscope.progress import bar
+from mnemoscope.records import Generation, Record
+from mnemoscope.seeds import generator
+from mnemoscope.steps.inputs import identity
+from mnemoscope.tables import read_rows, write_rows
+
+if TYPE_CHECKING:
+    from mnemoscope.models import LanguageModel
+    from mnemoscope.steps.case import Case
+    from mnemoscope.traces import Traces
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Continuations under one decoding: which record, its cut, and which draw."""
+
+    decoding: Decoding
+    rows: list[int]
+    cuts: list[int]
+    draws: list[int]
+
+
+def generate(case: Case, traces: Mapping[str, Traces]) -> list[Generation]:
+    """Real continuations of a sample of members and non-members, and of every planted record."""
+    asked, path = case.measurement, case.file("generations.parquet")
+    rows = _chosen(case.records, asked.generations, case.seed)
+    jobs = [_job(case, rows, parse_decoding(text)) for text in asked.generate_with]
+    inputs = {
+        "traces": case.run.key("traces"), "prefix": asked.prefixes[0], "rows": rows, "seed": case.seed,
+        "decodings": [job.decoding.label for job in jobs], "draws": asked.draws,
+    }  # fmt: skip
+
+    def work() -> None:
+        others = _Others(case, asked.prefixes[0])
+        found = [row for job in jobs for row in _generated(case, traces, job, others)]
+        with case.run.writing(path) as out:
+            write_rows(out, Generation, found)
+
+    case.run.stage("generations", inputs, [path], work, units=sum(len(job.rows) for job in jobs))
+    return read_rows(case.run.path(path), Generation)
+
+
+def _job(case: Case, rows: Sequence[int], decoding: Decoding) -> _Job:
+    """A decoding that samples has several draws; greedy decoding would only say the same again."""
+    draws = case.measurement.draws if decoding.temperature else 1
+    ids, prefix = case.tokens.ids, case.measurement.prefixes[0]
+    cuts = {i: k for i in rows if (k := extraction.cut(len(ids[i]), prefix)) is not None}
+    return _Job(decoding, [*cuts] * draws, [*cuts.values()] * draws, [n for n in range(draws) for _ in cuts])
+
+
+def _generated(case: Case, traces: Mapping[str, Traces], job: _Job, others: _Others) -> list[Generation]:
+    ids = [case.tokens.ids[i] for i in job.rows]
+    prefixes = [row[:k] for row, k in zip(ids, job.cuts, strict=True)]
+    suffixes = [row[k:] for row, k in zip(ids, job.cuts, strict=True)]
+    lengths = [len(suffix) for suffix in suffixes]
+    with bar(f"generate {job.decoding.label}", len(lengths), "texts") as tick:
+        new = models.generate(case.target, prefixes, lengths, job.decoding, _uniforms(case, job, lengths), tick=tick)
+    losses = _losses(case, prefixes, new)
+    texts = [models.decode(case.target, row) for row in new]
+    true = [models.decode(case.target, row) for row in suffixes]
+    near = extraction.compare(texts, true, _keywords(case, job), [record.text for record in case.records])
+    perplexities = {name: np.exp(-np.ma.getdata(one.mean("logprob"))) for name, one in traces.items()}
+    return [
+        Generation(
+            id=case.records[i].id,
+            prefix=extraction.parse_prefix(case.measurement.prefixes[0]).label,
+            decoding=job.decoding.label,
+            draw=job.draws[n],
+            prefix_tokens=job.cuts[n],
+            suffix_tokens=lengths[n],
+            text=texts[n],
+            matched_tokens=extraction.leading_match(new[n].tolist(), suffixes[n].tolist()),
+            ngram_share=extraction.ngram_share(new[n].tolist(), suffixes[n].tolist()),
+            ngram_share_paper=extraction.ngram_share_paper(prefixes[n].tolist(), new[n].tolist(), suffixes[n].tolist()),
+            ngram_share_other=others.share(new[n], i, lengths[n]),
+            perplexity_base=float(perplexities["reference"][i]),
+            perplexity_target=float(perplexities["target"][i]),
+            perplexity_generated=float(np.exp(losses[n])),
+            **near[n]._asdict(),
+        )
+        for n, i in enumerate(job.rows)
+    ]
+
+
+def _uniforms(case: Case, job: _Job, lengths: Sequence[int]) -> list[NDArray[np.float64]] | None:
+    """One stream a text, named by record, decoding and draw: what stands beside it in a batch changes nothing."""
+    if not job.decoding.temperature:
+        return None
+    named = zip(job.rows, job.draws, lengths, strict=True)
+    return [
+        generator(case.seed, "generation", case.records[i].id, job.decoding.label, str(draw)).random(n)
+        for i, draw, n in named
+    ]
+
+
+def _losses(case: Case, prefixes: Sequence[Any], new: Sequence[Any]) -> list[float]:
+    """Mean loss of each generated part in the target, given its prefix, nats a token."""
+    whole = [np.concatenate(parts) for parts in zip(prefixes, new, strict=True)]
+    lengths = np.array([len(ids) for ids in whole], dtype=np.int64)
+    with bar("read generations", int(lengths.sum()), "tokens") as tick:
+        again, _ = models.trace(case.target, models.rows_of(whole), models.plan_batches(lengths), tick)
+    return [
+        -float(again.tokens("logprob", n)[len(prefix) :].astype(np.float64).mean()) for n, prefix in enumerate(prefixes)
+    ]
+
+
+def _keywords(case: Case, job: _Job) -> list[tuple[str, ...]]:
+    """The sensitive values that begin in each suffix."""
+    found = []
+    for i, k in zip(job.rows, job.cuts, strict=True):
+        record, start = case.records[i], int(case.tokens.char_ends[i][k - 1])
+        found.append(tuple(record.text[span.start : span.end] for span in record.spans if span.start >= start))
+    return found
+
+
+class _Others:
+    """The suffixes of all members, to find what a text gives back of somebody else's."""
+
+    def __init__(self, case: Case, prefix: str) -> None:
+        ids = case.tokens.ids
+        members = [i for i, record in enumerate(case.records) if record.role == "member"]
+        cuts = {i: k for i in members if (k := extraction.cut(len(ids[i]), prefix)) is not None}
+        names = {name: code for code, name in enumerate(sorted({record.group for record in case.records}))}
+        self._own = [names[record.group] for record in case.records]
+        self._groups = np.array([self._own[i] for i in cuts], dtype=np.int64)
+        self._index = extraction.NgramIndex([ids[i][k:] for i, k in cuts.items()])
+
+    def share(self, new: NDArray[np.int32], row: int, suffix_tokens: int) -> float:
+        """Longest run that stands in another group's suffix, over the length of the record's own."""
+        return self._index.longest(new, groups=self._groups, skip=self._own[row]).length / suffix_tokens
+
+
+def judge(case: Case, generations: Sequence[Generation]) -> list[Judgement]:
+    """What a model says of each continuation: whether it tells what the suffix tells. Nothing without --judge."""
+    if case.measurement.judge is None:
+        return []
+    path, asked = case.file("judgements.parquet"), case.measurement.judge
+    endpoint = models.parse_judge(asked)
+    lm = None if endpoint else models.open_model(asked, device=case.compute.device)
+    known = str(endpoint) if lm is None else identity(lm, case.compute)
+    inputs = {"generations": case.run.key("generations"), "judge": known}
+
+    def work() -> None:
+        rows = {record.id: i for i, record in enumerate(case.records)}
+        pairs = [
+            (models.decode(case.target, case.tokens.ids[rows[g.id]][g.prefix_tokens :]), g.text) for g in generations
+        ]
+        with bar("judge", len(pairs), "texts") as tick:
+            verdicts = _asked(endpoint, lm, pairs, tick)
+        found = [
+            Judgement(g.id, g.prefix, g.decoding, g.draw, verdict.prompt, verdict.answer, verdict.same)
+            for g, verdict in zip(generations, verdicts, strict=True)
+        ]
+        with case.run.writing(path) as out:
+            write_rows(out, Judgement, found)
+
+    case.run.stage("judgements", inputs, [path], work, units=len(generations))
+    return read_rows(case.run.path(path), Judgement)
+
+
+def _asked(
+    endpoint: models.Endpoint | None, lm: LanguageModel | None, pairs: Sequence[tuple[str, str]], tick: Tick
+) -> list[models.Verdict]:
+    if endpoint is not None:
+        return models.judge_endpoint(endpoint.url, endpoint.model, pairs, tick)
+    assert lm is not None  # what is no endpoint is a local model
+    return models.judge_local(lm, pairs, tick)
+
+
+def _chosen(records: Sequence[Record], wanted: str, seed: int) -> list[int]:
+    """Rows to continue: a random sample of each class, and every planted record."""
+    chosen = {i for i, record in enumerate(records) if record.copies > 1} if wanted != "0" else set()
+    for role in ("member", "nonmember"):
+        rows = [i for i, record in enumerate(records) if record.role == role]
+        n = len(rows) if wanted == "all" else min(int(wanted), len(rows))
+        chosen.update(rows[i] for i in generator(seed, "generations", role).permutation(len(rows))[:n])
+    return sorted(int(i) for i in chosen)
