@@ -16,7 +16,18 @@ import pytest
 import torch
 
 import mnemoscope
-from mnemoscope import Columns, Compute, ConfigError, DataError, Measurement, RunError, Training, models, steps
+from mnemoscope import (
+    Canaries,
+    Columns,
+    Compute,
+    ConfigError,
+    DataError,
+    Measurement,
+    RunError,
+    Training,
+    models,
+    steps,
+)
 from mnemoscope.data import Canary
 from mnemoscope.leaks import CanaryResult
 from mnemoscope.steps.canaries import secret_tokens
@@ -34,12 +45,12 @@ LEARN = Training(
     heldout=0,
     save_steps=1000,
 )
-WANTED = steps.Wanted(digits=8, perplexing=6, notes=4, copies=(2, 8), length=2, tokens=16, budget=100)
+WANTED = Canaries(digits=8, perplexing=6, notes=4, copies=(2, 8), length=2, tokens=16, budget=100)
 
 
 def make(model: Path, source: Path, out: Path, seed: int = 3, **wanted: Any) -> steps.Planted:
     """Canaries in a copy of the notes."""
-    asked = dataclasses.replace(WANTED, **wanted)
+    asked = Canaries(**{**WANTED.model_dump(), **wanted})
     return steps.make_canaries(str(model), source, out, asked, columns=Columns(), compute=FLOAT32, seed=seed)
 
 
@@ -77,7 +88,7 @@ def open_case(model: Path, run: Path, canaries: Sequence[Canary]) -> Any:
 def test_the_two_files(tiny: Path, notes: Path, tmp_path: Path) -> None:
     """The planted file is the user's with rows after it, the manifest has the hashes of both, and both are private."""
     planted = make(tiny, notes, tmp_path / "made")
-    found = steps.read_canaries(planted.manifest)
+    found = texts.read_canaries(planted.manifest)
     assert found.canaries == planted.canaries
     assert planted.data.name == notes.name
     assert planted.data.read_bytes().startswith(notes.read_bytes())
@@ -198,12 +209,11 @@ def test_sampled_exposures(audited: Audited, tmp_path: Path) -> None:
     """Where not all secrets are tried, ranks among random ones agree with the exact ones, and a curve goes beyond."""
     numbers = [one for one in audited.planted.canaries if one.kind == "digits"]
     exact = {one.id: one for one in audited.results}
-    first, again = (
-        steps.audit_canaries(
-            dataclasses.replace(audited.case, run=Run(tmp_path / name)), numbers, candidates=60, exact_limit=99
-        )
-        for name in ("first", "again")
-    )
+    asked = audited.case.measurement.model_copy(update={"canary_candidates": 60})
+    cases = [
+        dataclasses.replace(audited.case, run=Run(tmp_path / name), measurement=asked) for name in ("first", "again")
+    ]
+    first, again = (steps.audit_canaries(case, numbers, exact_limit=99) for case in cases)
     assert first == again
     assert {one.exposure_method for one in first} == {"sampled rank", "skew-normal"}
     for one in first:

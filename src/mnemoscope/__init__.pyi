@@ -1,12 +1,13 @@
-from .config import Columns, Compute, Measurement, Training
+from .config import Canaries, Columns, Compute, Measurement, Training
 from .errors import ConfigError, DataError, MnemoscopeError, ModelError, RunError, UserError
-from .pipeline import audit, demo, finetune, report
+from .pipeline import audit, canaries, demo, finetune, report
 from .registry import attack
 from .results import Adapter, Audit
 
 __all__ = [
     "Adapter",
     "Audit",
+    "Canaries",
     "Columns",
     "Compute",
     "ConfigError",
@@ -19,6 +20,7 @@ __all__ = [
     "UserError",
     "attack",
     "audit",
+    "canaries",
     "demo",
     "finetune",
     "report",

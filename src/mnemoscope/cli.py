@@ -22,6 +22,7 @@ app = App(
 app.command(pipeline.demo)
 app.command(pipeline.finetune)
 app.command(pipeline.audit)
+app.command(pipeline.canaries)
 app.command(pipeline.report)
 
 

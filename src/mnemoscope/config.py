@@ -20,6 +20,7 @@ def split_commas(given: object) -> tuple[str, ...]:
     return tuple(part.strip() for item in items for part in str(item).split(",") if part.strip())
 
 
+Counts = Annotated[tuple[Positive, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
 IN_EXTRACTION = Parameter(group="Extraction")
 Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
 
@@ -72,6 +73,8 @@ class Columns(Options):
     """Column that says train, dev or test, or member and nonmember (else split)."""
     share: Annotated[float, Field(gt=0, le=1)] = 1
     """Keep this share of the groups, drawn at random among members and among non-members: a quick first look."""
+    coin_flip_split: bool = False
+    """Pool all records and let a fair coin a group decide whether it is trained on: an audit then bounds epsilon."""
 
 
 @Parameter(name="*", group="Fine-tuning")
@@ -133,6 +136,8 @@ class Measurement(Options):
     """Changed copies of each record, for neighbourhood."""
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of members among the records that an attacker asks about, for the posterior."""
+    canary_candidates: Annotated[int, Field(ge=32), IN_EXTRACTION] = 256
+    """Random numbers that a canary's secret number is ranked among, for its exposure."""
     resamples: Annotated[int, Field(ge=100)] = 2000
     """Bootstrap resamples."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -172,6 +177,28 @@ class Measurement(Options):
         if self.shadows % 2:
             raise ValueError(f"--shadows {self.shadows}: give an even number, each group is in half of the shadows")
         return self
+
+
+@Parameter(name="*", group="Canaries")
+class Canaries(Options):
+    """Which canaries to make."""
+
+    digits: Annotated[int, Field(ge=0)] = 10
+    """Canaries with a secret number in an invented sentence; only these have an exposure."""
+    perplexing: Annotated[int, Field(ge=0)] = 10
+    """Texts that the model draws at a high temperature: the easiest to detect."""
+    notes: Annotated[int, Field(ge=0)] = 10
+    """Invented case notes: like real records."""
+    copies: Counts = (1, 4, 16)
+    """How often a canary stands in the training set where its coin puts it there, with commas; 1,4,16 in balance."""
+    length: Annotated[int, Field(ge=1, le=18)] = 9
+    """Digits of a secret number."""
+    tokens: Annotated[int, Field(ge=4)] = 32
+    """Tokens of a perplexing text."""
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.7
+    """Temperature that perplexing texts are drawn at."""
+    budget: Annotated[float, Field(gt=0)] = 0.05
+    """Tokens of the canaries at most, as a share of the training texts' tokens."""
 
 
 @Parameter(name="*", group="Computation")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnemoscope import steps
-from mnemoscope.config import Columns, Compute, Measurement, Training
+from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
 from mnemoscope.results import Adapter, Audit
 from mnemoscope.store import Run
@@ -63,6 +63,7 @@ def finetune(
     records, slots = steps.plant(given, training, seed)
     lm = steps.open_for_training(model, matrices, training, compute, seed)
     steps.prepare(run, records, data or "members and nonmembers")
+    run.note(coin_flip=columns.coin_flip_split)
     cell = training.cell(matrices, seed)
     parameters = steps.train(run, cell, lm, records, slots, matrices, training, compute, seed)
     return Adapter(run.folder, cell, parameters)
@@ -80,6 +81,7 @@ def audit(
     columns: Columns = Columns(),
     measurement: Measurement = Measurement(),
     compute: Compute = Compute(),
+    canaries: Path | None = None,
     seed: int = 13,
     show_text: bool = False,
 ) -> Audit:
@@ -102,6 +104,7 @@ def audit(
         data: As in mnemoscope finetune.
         members: File whose records were trained on (instead of --data).
         nonmembers: File whose records were not, from the same distribution.
+        canaries: Manifest of mnemoscope canaries, where the model was trained on a file with canaries in it.
         seed: One number from which every random draw is derived.
         show_text: Put the text of records into report.html, which is then private.
     """
@@ -110,11 +113,13 @@ def audit(
     steps.check(measurement)
     trained = steps.find_adapter(adapter)
     names = steps.choose(measurement, trained)
+    planted = steps.read_canaries(canaries)
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
-    case = steps.open_case(run, model, trained, reference, records, measurement, compute, seed)
+    apart = steps.set_apart(records, planted)
+    case = steps.open_case(run, model, trained, reference, apart, measurement, compute, seed)
     steps.foresee(case, names)
-    steps.prepare(run, records, source)
+    steps.prepare(run, records, source, audited=apart)
     traces = steps.trace(case)
     extractions = steps.extract(case, traces)
     sampled = steps.sample(case, traces)
@@ -122,17 +127,50 @@ def audit(
     judgements = steps.judge(case, generations)
     spans = steps.spans(case, traces)
     written = steps.unprompted(case)
+    exposed = steps.audit_canaries(case, planted)
     checks = steps.check_texts(case)
     steps.describe(case)
     evidence = steps.gather(case, traces, names)  # last of all that asks the target: shadows take its adapter off
     scores = steps.attack(case, evidence, names)
     memorized = steps.counterfactuals(case, evidence)
     found = steps.Measured(
-        traces, checks, scores, extractions, sampled, generations, judgements, spans, written, memorized, ()
-    )
+        traces, checks, scores, extractions, sampled, generations, judgements, spans, written, memorized, exposed,
+        steps.by_coins(trained, columns),
+    )  # fmt: skip
     steps.estimate(case, found)
     steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would
     return Audit(run.folder, case.cell)
+
+
+def canaries(
+    model: str,
+    *,
+    data: Path,
+    out: Path,
+    columns: Columns = Columns(),
+    wanted: Canaries = Canaries(),
+    compute: Compute = Compute(),
+    seed: int = 13,
+) -> Path:
+    """Plant canaries in a data file before a training anywhere, and write down which: audit --canaries reads it.
+
+    A fair coin decides for each canary whether it is planted; the others are held out, to be compared with. Train on
+    the written file instead of yours, with mnemoscope finetune or with any other trainer.
+
+    For example:
+
+        mnemoscope canaries smollm2-135m-instruct-q4 --data train.jsonl --out canaries
+        mnemoscope finetune smollm2-135m-instruct-q4 --members canaries/train.jsonl --nonmembers new.jsonl --out runs/a
+        mnemoscope audit smollm2-135m-instruct-q4 --adapter runs/a --canaries canaries/canaries.json
+
+    Args:
+        model: The model that will be fine-tuned; it counts tokens and draws the perplexing texts.
+        data: File to plant into: .jsonl, .json, .csv or .parquet.
+        out: New folder for the planted file, which keeps its name, and canaries.json.
+        seed: One number from which every random draw is derived.
+    """
+    made = steps.make_canaries(model, Path(data), Path(out), wanted, columns=columns, compute=compute, seed=seed)
+    return made.manifest
 
 
 def report(run: Path, *, show_text: bool = False) -> Audit:

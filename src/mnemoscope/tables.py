@@ -117,5 +117,11 @@ def read_scores(path: Path) -> dict[str, Scores]:
     return {name: _masked(table[name].combine_chunks()) for name in names}
 
 
+def read_ids(path: Path) -> list[str]:
+    """The ids of the records in a file of scores, in their order."""
+    found: list[str] = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    return found
+
+
 def _masked(column: pa.Array) -> Scores:
     return np.ma.masked_array(column.fill_null(0.0).to_numpy(), mask=column.is_null().to_numpy(zero_copy_only=False))

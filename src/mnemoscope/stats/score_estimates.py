@@ -17,6 +17,7 @@ from mnemoscope.stats.comparison import Paired, auc_difference, auc_difference_d
 from mnemoscope.stats.crossfit import widened
 from mnemoscope.stats.delong import auc_delong, auc_delong_clustered
 from mnemoscope.stats.multiplicity import holm
+from mnemoscope.stats.one_run import one_run_audit
 from mnemoscope.stats.ranking import auc, auc_hanley_mcneil
 from mnemoscope.stats.rates import balanced_accuracy, posterior, tpr_at_fpr, tpr_given_threshold, transfer
 from mnemoscope.stats.sample import Sample
@@ -115,6 +116,18 @@ class ScoreEstimates:
             auc_delong_clustered(sample, f"{path}.auc_delong_clustered", level=self.level),
             *(tpr_at_fpr(sample, f"{path}.tpr_at_fpr.{x}", fpr=x, **self._how("membership")) for x in GROUP_FPRS),
         ]
+
+    def one_run(
+        self, records: Sequence[Record], scores: Mapping[str, Scores], baseline: str = BASELINE
+    ) -> list[Estimate]:
+        """`one_run_audit` over groups, each of which a fair coin put in or out, by the attack fixed beforehand."""
+        if not scores:
+            return []
+        name = baseline if baseline in scores else min(scores)
+        sample = by_group(scores[name], records)
+        values = np.ma.masked_array(np.concatenate((sample.members, sample.nonmembers)))
+        included = np.arange(len(values)) < len(sample.members)
+        return one_run_audit(values, included, level=self.level, seed=self.seed)
 
     def comparison(
         self,

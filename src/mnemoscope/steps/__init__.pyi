@@ -10,6 +10,7 @@ from .generating import judge as judge
 from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder
 from .inputs import audited_records as audited_records
+from .inputs import by_coins as by_coins
 from .inputs import check as check
 from .inputs import choose as choose
 from .inputs import find_adapter as find_adapter
@@ -29,7 +30,6 @@ from .outputs import page as page
 from .outputs import report as report
 from .outputs import terminal as terminal
 from .planting import Planted as Planted
-from .planting import Wanted as Wanted
 from .planting import make_canaries as make_canaries
 from .planting import read_canaries as read_canaries
 from .planting import set_apart as set_apart

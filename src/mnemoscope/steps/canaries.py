@@ -27,26 +27,24 @@ if TYPE_CHECKING:
     from mnemoscope.steps.case import Case
     from mnemoscope.traces import Traces
 
-CANDIDATES = 256
-"""Random secrets that a number is compared with where there are too many to try all."""
 EXACT_LIMIT = 1000
 """Secrets of a canary up to which all of them are tried."""
 
 
-def audit_canaries(
-    case: Case, canaries: Sequence[Canary], *, candidates: int = CANDIDATES, exact_limit: int = EXACT_LIMIT
-) -> list[CanaryResult]:
+def audit_canaries(case: Case, canaries: Sequence[Canary], *, exact_limit: int = EXACT_LIMIT) -> list[CanaryResult]:
     """What target and reference know of every canary's secret, planted or held out.
 
     The score is the secret's log-probability in the target less that in the reference; the text before the secret
     counts for nothing. The exposure of a number is its rank among all numbers of its length where they are at most
-    `exact_limit`, else among `candidates` random ones, and beyond all of these what a skew-normal says.
+    `exact_limit`, else among so many random ones as were asked for, and beyond all of these what a skew-normal says.
 
     Raises:
         DataError: a canary's secret does not fit into the model's context.
         ModelError: target and reference cut text differently.
     """
-    path = case.file("canaries.parquet")
+    if not canaries:
+        return []
+    path, candidates = case.file("canaries.parquet"), case.measurement.canary_candidates
     inputs = {
         "canaries": key_of([asdict(one) for one in canaries]), "candidates": candidates, "exact_limit": exact_limit,
         "seed": case.seed, "adapter": models.adapter_hash(case.target),

@@ -44,7 +44,8 @@ def read(
         text=columns.text_column, id=columns.id_column, group=columns.group_column, split=columns.split_column
     )
     records = texts.read(data, members=members, nonmembers=nonmembers, columns=wanted, seed=seed)
-    return texts.sample(records, columns.share, seed)
+    kept = texts.sample(records, columns.share, seed)
+    return texts.coin_flip(kept, seed) if columns.coin_flip_split else kept
 
 
 def plant(records: Sequence[Record], training: Training, seed: int) -> tuple[tuple[Record, ...], tuple[int, ...]]:
@@ -53,8 +54,14 @@ def plant(records: Sequence[Record], training: Training, seed: int) -> tuple[tup
     return planting.records, planting.slots
 
 
-def prepare(run: Run, records: Sequence[Record], source: str) -> None:
-    """Write records.parquet, and what was read into the manifest.
+def by_coins(trained: Trained | None, columns: Columns) -> bool:
+    """Whether a fair coin a group decided who was trained on."""
+    known = Run(trained.run).manifest if trained and trained.run else {}
+    return columns.coin_flip_split or bool(known.get("coin_flip"))
+
+
+def prepare(run: Run, records: Sequence[Record], source: str, audited: Sequence[Record] | None = None) -> None:
+    """Write records.parquet, and what was read into the manifest; `audited` are the records without canaries.
 
     Raises:
         RunError: the folder holds an adapter that was trained on other records.
@@ -69,6 +76,7 @@ def prepare(run: Run, records: Sequence[Record], source: str) -> None:
             write_rows(path, Record, records)
 
     run.stage("records", inputs, [RECORDS], write)
+    report = report if audited is None else texts.describe(audited, source)
     run.note(data=asdict(report))
     for line in told(report):
         say(line)

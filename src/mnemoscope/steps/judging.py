@@ -13,6 +13,7 @@ from mnemoscope import provenance, registry, stats
 from mnemoscope.leaks import CanaryResult, Judgement, Sampled, SpanLeak
 from mnemoscope.progress import bar
 from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Scores
+from mnemoscope.steps.canaries import estimate_canaries
 from mnemoscope.tables import read_rows, read_scores, write_rows, write_scores
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class Measured:
     written: Written
     memorized: Sequence[Counterfactual]
     canaries: Sequence[CanaryResult]
+    coins: bool
+    """Whether a fair coin a group decided who was trained on."""
 
 
 def estimate(case: Case, found: Measured) -> list[Estimate]:
@@ -154,6 +157,8 @@ def _parts(case: Case, found: Measured) -> list[Callable[[], list[Estimate]]]:
         lambda: stats.two_step(records, *found.written, match_tokens=tokens, level=asked.level),
         lambda: by.perplexity(records, sums, reference.lengths),
         lambda: by.counterfactual(records, found.memorized) if found.memorized else [],
+        lambda: estimate_canaries(case, found.canaries) if found.canaries else [],
+        lambda: by.one_run(records, found.scores) if found.coins else [],
     ]
 
 
@@ -169,5 +174,6 @@ def _inputs(case: Case, found: Measured) -> dict[str, Any]:
     ]  # an earlier audit may have left one that is not asked
     return {
         "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "match_tokens": asked.match_tokens,
-        "seed": case.seed, "version": provenance.versions(), **{stage: case.run.key(stage) for stage in stages},
+        "coins": found.coins, "seed": case.seed, "version": provenance.versions(),
+        **{stage: case.run.key(stage) for stage in stages},
     }  # fmt: skip

@@ -22,7 +22,7 @@ from mnemoscope.records import (
 )
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
-from mnemoscope.tables import read_rows, read_scores, read_traces
+from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,8 +81,9 @@ def evidence(run: Run) -> Evidence:
     cell = run.manifest.get("cell")
     if cell is None or not run.path(ESTIMATES).is_file():
         raise RunError(f"{run.folder.name} holds no finished audit: run mnemoscope audit first")
-    records = [row for row in read_rows(run.path(RECORDS), Record) if row.role != "excluded"]
-    scores = read_scores(run.path(f"cells/{cell}/scores.parquet"))
+    path = run.path(f"cells/{cell}/scores.parquet")
+    scored, scores = set(read_ids(path)), read_scores(path)  # canaries and overwritten records have none
+    records = [row for row in read_rows(run.path(RECORDS), Record) if row.id in scored]
     log = run.path(f"cells/{cell}/training.parquet")
     return Evidence(
         records=records,

@@ -15,33 +15,11 @@ from mnemoscope.progress import say
 from mnemoscope.records import Record
 
 if TYPE_CHECKING:
-    from mnemoscope.config import Columns, Compute
-    from mnemoscope.data import Canary, CanaryManifest
+    from mnemoscope.config import Canaries, Columns, Compute
+    from mnemoscope.data import Canary
     from mnemoscope.models import LanguageModel
 
 MANIFEST = "canaries.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which canaries to make."""
-
-    digits: int = 0
-    """With a secret number in an invented sentence."""
-    perplexing: int = 0
-    """Texts that the model draws at a high temperature; the second half of the tokens is the secret."""
-    notes: int = 0
-    """Invented case notes; the second half of the tokens is the secret."""
-    copies: tuple[int, ...] = (1, 4, 16)
-    """How often a canary may stand in the training set, in balance inside each kind."""
-    length: int = 9
-    """Digits of a secret number."""
-    tokens: int = 32
-    """Of a perplexing text."""
-    temperature: float = 1.7
-    """Of perplexing texts: above 1, so that words come that the model does not expect."""
-    budget: float = 0.05
-    """Tokens of the canaries at most, as a share of the training texts' tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +37,7 @@ class Planted:
 
 
 def make_canaries(
-    model: str, data: Path, out: Path, wanted: Wanted, *, columns: Columns, compute: Compute, seed: int
+    model: str, data: Path, out: Path, wanted: Canaries, *, columns: Columns, compute: Compute, seed: int
 ) -> Planted:
     """Draw canaries, flip their coins, and write the data file with the included ones and the manifest to `out`.
 
@@ -78,7 +56,7 @@ def make_canaries(
         ModelError: the model cannot be used, or draws no text that keeps its tokens.
         RunError: `out` holds canaries already.
     """
-    _check(wanted, out / data.name, out / MANIFEST)
+    _refuse_overwriting(out / data.name, out / MANIFEST)
     places = texts.Columns(
         text=columns.text_column, id=columns.id_column, group=columns.group_column, split=columns.split_column
     )
@@ -95,18 +73,13 @@ def make_canaries(
     return planted
 
 
-def _check(wanted: Wanted, *paths: Path) -> None:
+def _refuse_overwriting(*paths: Path) -> None:
     for path in paths:
         if path.exists():
             raise RunError(f"--out {path.parent.name} holds {path.name} already: give a new folder")
-    if wanted.perplexing < 0 or (wanted.perplexing and (wanted.tokens < 4 or not wanted.temperature > 0)):
-        raise ConfigError(
-            f"--perplexing must be 0 or more, of 4 or more tokens at a temperature above 0; got {wanted.perplexing}, "
-            f"{wanted.tokens} and {wanted.temperature:g}"
-        )
 
 
-def _drawn(lm: LanguageModel, wanted: Wanted, seed: int) -> tuple[Canary, ...]:
+def _drawn(lm: LanguageModel, wanted: Canaries, seed: int) -> tuple[Canary, ...]:
     """The canaries with their coins."""
     perplexing = models.perplexing_texts(lm, wanted.perplexing, wanted.tokens, seed, temperature=wanted.temperature)
     return texts.make_canaries(
@@ -164,7 +137,7 @@ def _refuse_many(made: Sequence[Canary], sizes: Sequence[int], total: int, budge
     )
 
 
-def _write(planted: Planted, lm: LanguageModel, source: Path, content: bytes, wanted: Wanted, seed: int) -> None:
+def _write(planted: Planted, lm: LanguageModel, source: Path, content: bytes, wanted: Canaries, seed: int) -> None:
     """Both files, for the owner alone; the manifest last, so that it never speaks of a file that is not there."""
     manifest = texts.CanaryManifest(
         seed=seed,
@@ -191,13 +164,13 @@ def _tell(made: Planted) -> None:
     )
 
 
-def read_canaries(path: Path) -> CanaryManifest:
-    """The manifest of `make_canaries`.
+def read_canaries(path: Path | None) -> tuple[Canary, ...]:
+    """The canaries in the manifest of `make_canaries`; none without one.
 
     Raises:
         DataError: it is not as it was written.
     """
-    return texts.read_canaries(path)
+    return () if path is None else texts.read_canaries(Path(path)).canaries
 
 
 def set_apart(records: Sequence[Record], canaries: Sequence[Canary]) -> tuple[Record, ...]:
