@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import mnemoscope
+import mnemoscope.data as texts
 from mnemoscope import (
     Canaries,
     Columns,
@@ -143,7 +144,7 @@ def test_refusals(tiny: Path, notes: Path, tmp_path: Path) -> None:
         make(tiny, notes, notes.parent)
     with pytest.raises(ConfigError, match="at least one kind"):
         make(tiny, notes, tmp_path / "none", digits=0, perplexing=0, notes=0)
-    with pytest.raises(ConfigError, match="4 or more tokens"):
+    with pytest.raises(ConfigError, match="--tokens 3: input should be greater than or equal to 4"):
         make(tiny, notes, tmp_path / "none", tokens=3)
     short = Compute(dtype="float32", device="cpu", max_tokens=20)
     with pytest.raises(DataError, match="larger --max-tokens"):
