@@ -119,11 +119,63 @@ def build_estimates(curves: dict[str, RocCurve]) -> list[Estimate]:
         estimate("perplexity.target.nonmembers", 14.9, 0.6),
         estimate("perplexity.reference.members", 27.33, 1.1),
         estimate("perplexity.reference.nonmembers", 27.61, 1.3),
+        *build_leaks(),
         estimate("counterfactual.accuracy.members", 0.0412, 0.006),
         estimate("counterfactual.accuracy.nonmembers", -0.0004, low=-0.0031, high=0.0024),
         estimate("counterfactual.logprob.members", 0.2213, 0.02),
         estimate("counterfactual.logprob.nonmembers", -0.0012, low=-0.011, high=0.009),
     ]
+    return made
+
+
+def build_leaks() -> list[Estimate]:
+    """Curves, discriminators, sensitive values, unprompted texts, canaries and a coin a group."""
+    made = [
+        estimate(f"prefix_length.{k / 10:g}.{who}", share * k / 10, 0.01)
+        for k in range(1, 10)
+        for who, share in (("members", 0.2), ("nonmembers", 0.02), ("reference_members", 0.01), ("planted", 0.8))
+    ]
+    for decoding in ("t1-k40", "t0.7-k40"):
+        for n in (10**k for k in range(7)):
+            sides = {"members": 0.04, "nonmembers": 0.002, "planted": 0.3, "excess": 0.038, "reference_members": 0.001}
+            for who, share in sides.items():
+                made.append(estimate(f"sampling.0.5.{decoding}.expected.n{n}.{who}", share * (1 + n / 10**6), 0.001))
+                if decoding == "t1-k40" and who != "excess":
+                    made.append(estimate(f"sampling.0.5.{decoding}.discoverable.p0.5.n{n}.{who}", share, 0.001))
+    for least in ("0.7", "1"):
+        for n in (1, 1000, 1_000_000):
+            path = f"sampling.0.5.minimum_temperature.k40.t{least}.n{n}"
+            made += [estimate(f"{path}.members", 0.11), estimate(f"{path}.nonmembers", 0.013, 0.01)]
+    for name in ("ngram_share", "substring_share", "bleu", "edit_similarity", "rouge_l", "tfidf", "keyword"):
+        path = f"discriminators.0.5.greedy.{name}"
+        made += [
+            estimate(f"{path}.tpr", 0.231, threshold=0.412, achieved_fpr=0.09, fpr=0.1),
+            estimate(f"{path}.fpr", 0.09),
+        ]
+    for side in ("members", "nonmembers"):
+        made.append(estimate(f"discriminators.0.5.greedy.ngram_share_other.{side}", 0.061, 0.01))
+        for kind in ("all", "age", "drug"):
+            for what, value in (("greedy", 0.13), ("top1", 0.41), ("lift_reference", 0.19), ("lift_majority", 0.07)):
+                made.append(estimate(f"spans.{kind}.{what}.{side}", value))
+            made.append(estimate(f"spans.{kind}.logprob_gain.{side}", 1.234, 0.2))
+    made += [estimate(f"spans.{kind}.greedy.excess", 0.083, low=0.02, high=0.14) for kind in ("all", "age", "drug")]
+    for side in ("members", "heldout"):
+        made += [estimate(f"unprompted.found.{side}", 0.043), estimate(f"unprompted.records.{side}", 0.011, 0.01)]
+        made += [estimate(f"unprompted.{a}.precision.{k}.{side}", 0.3) for a in ("loss", "lr_ratio") for k in (10, 100)]
+    for which, n in (("copies_1", 6), ("copies_16", 7), ("included", 13), ("heldout", 17)):
+        counts = {"n_members": 0 if which == "heldout" else n, "n_nonmembers": n if which == "heldout" else 17}
+        path = f"canaries.digits.{which}"
+        made += [estimate(f"{path}.verbatim", 0.25, **counts), estimate(f"{path}.exposure", 12.345, 2.0, **counts)]
+        if which != "heldout":
+            made += [estimate(f"{path}.auc", 0.812, **counts), estimate(f"{path}.tpr_at_fpr.0.1", 0.54, **counts)]
+    for path in ("canaries.one_run", "one_run"):
+        made += [
+            estimate(f"{path}.epsilon", 0.731, low=0.731, high=None, method="one-run audit"),
+            *(
+                estimate(f"{path}.{what}", value)
+                for what, value in (("ceiling", 3.49), ("guesses", 100), ("correct", 81))
+            ),
+        ]
     return made
 
 
@@ -200,7 +252,7 @@ def build_extractions(records: Sequence[Record]) -> list[Extraction]:
             for prefix, cut in (("0.5", 18), ("25t", 25)):
                 run = min(run, 36 - cut)
                 rows.append(Extraction(
-                    record.id, prefix, model, cut, 36 - cut, run, run == 36 - cut, i == 3, int(run > 12), 1,
+                    record.id, prefix, model, cut, 36 - cut, run, run == 36 - cut, 36 - run, i == 3, int(run > 12), 1,
                 ))  # fmt: skip
     return rows
 
@@ -213,7 +265,8 @@ def build_generations(records: Sequence[Record]) -> list[Generation]:
         target = base * float(np.exp(rng.normal(-1.2 if record.role == "member" else -0.6, 0.3)))
         share = float(np.clip(rng.beta(1.3, 4) + 0.5 / target, 0, 1))
         rows.append(Generation(
-            record.id, "0.5", 18, 18, f"{SECRET} (as generated)", 4, share, share, base, target, target * 0.6,
+            record.id, "0.5", "greedy", 0, 18, 18, f"{SECRET} (as generated)", 4, share, share, base, target,
+            target * 0.6, share / 2, share, share, share, share, share, share,
         ))  # fmt: skip
     return rows
 

@@ -140,7 +140,32 @@ def test_validity_comes_before_what_leaked(redacted: str) -> None:
     assert len(rows_of(redacted, "Controls")) == 9
 
 
+def test_what_came_back_is_told_in_tables(evidence: Evidence, redacted: str) -> None:
+    """Each table of leaks has the summary's numbers in its rows."""
+    numbers = summary(evidence)
+    expected = numbers["sampling"]["0.5"]["t1-k40"]["expected"]
+    (members,) = (row for row in rows_of(redacted, "Expected share of records") if row[1] == "training")
+    assert members[2:] == [estimate("sampling", expected[n]["members"]) for n in ("n1", "n100", "n10000", "n1000000")]
+    values = {row[0]: row for row in rows_of(redacted, "Values that greedy decoding gives back")}
+    assert list(values) == ["all types", "age", "drug"]
+    assert values["age"][4] == estimate("spans.greedy.excess", numbers["spans"]["age"]["greedy"]["excess"])
+    near = rows_of(redacted, "Records called given back")
+    assert near[0][:3] == ["greedy", "longest common run of tokens", "23% [20, 26]"]
+    assert near[0][4] == "0.412"
+    assert [row[1] for row in rows_of(redacted, "Canaries by kind")] == [
+        "planted once", "planted 16 times", "all planted", "held out",
+    ]  # fmt: skip
+    assert [row[2:4] for row in rows_of(redacted, "Epsilon of differential privacy")] == [
+        ["0.731", "3.490 [3.460, 3.520]"]
+    ] * 2
+    ranked = rows_of(redacted, "Precision among the texts")
+    assert [row[0] for row in ranked] == ["loss", "lr_ratio"]
+    assert {len(row) for row in ranked} == {5}
+
+
 FAMILIES = ("validity.", "comparison.", "counterfactual.", "controls.", "membership.loss.group", "membership.lr_ratio.")
+FAMILIES += ("sampling.", "prefix_length.", "discriminators.", "spans.", "unprompted.", "canaries.", "one_run.")
+FAMILIES += ("sampling.0.5.minimum", "canaries.one_run", "canaries.digits.heldout", "spans.age.top1", "unprompted.loss")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -231,7 +256,7 @@ def test_equal_evidence_gives_equal_bytes(evidence: Evidence, redacted: str) -> 
 def test_every_figure_has_a_name_and_ids_are_unique(redacted: str) -> None:
     """Each figure is one image to a screen reader, with a title; no id stands twice on the page."""
     svgs = re.findall(r"<svg .*?</svg>", redacted, flags=re.DOTALL)
-    assert len(svgs) == 9
+    assert len(svgs) == 11
     for svg in svgs:
         assert re.match(r'<svg [^>]*role="img"', svg)
         assert re.search(r"aria-label=\"[^\"]+\"[^>]*><title>[^<]+</title>", svg)

@@ -165,7 +165,7 @@ def spans(summary: Tree) -> list[Row]:
         {
             "type": "all types" if name == "all" else name.replace("_", " "),
             "values": [node.get("greedy", {}).get(side, {}).get("counts", {}).get(side, 0) for side in SIDES],
-            "greedy": [shown("spans.greedy", node.get("greedy", {}).get(who)) for who in (*SIDES, "excess")],
+            "greedy": [shown(f"spans.greedy.{who}", node.get("greedy", {}).get(who)) for who in (*SIDES, "excess")],
             "ranked": [
                 shown(f"spans.{measure}", node.get(measure, {}).get(who))
                 for measure, who in (
@@ -176,3 +176,55 @@ def spans(summary: Tree) -> list[Row]:
         }
         for name, node in summary["spans"].items()
     ]  # fmt: skip
+
+
+def canaries(summary: Tree) -> list[Row]:
+    """A row a kind and number of copies, then those that were held out: detection, verbatim return, exposure."""
+    return [
+        {
+            "kind": KINDS.get(kind, kind),
+            "which": _which(which),
+            "count": max(
+                node.get("verbatim", {}).get("counts", {"members": 0, "nonmembers": 0}).get(side, 0) for side in SIDES
+            ),
+            "cells": [
+                shown("auc", node.get("auc")),
+                *(shown("tpr_at_fpr", node.get("tpr_at_fpr", {}).get(fpr)) for fpr in ("0.1", "0.01")),
+                shown("verbatim", node.get("verbatim")),
+                shown("canaries.exposure", node.get("exposure")),
+            ],
+        }
+        for kind, sets in summary["canaries"].items()
+        if kind != ONE_RUN
+        for which, node in sets.items()
+    ]
+
+
+KINDS = {"digits": "secret number", "perplexing": "perplexing text", "note": "invented note"}
+ONE_RUN = "one_run"
+
+
+def _which(which: str) -> str:
+    if which.startswith("copies_"):
+        n = which.removeprefix("copies_")
+        return "planted once" if n == "1" else f"planted {n} times"
+    return {"included": "all planted", "heldout": "held out"}.get(which, which)
+
+
+def one_run(summary: Tree) -> list[Row]:
+    """Lower bounds on epsilon, each beside the most that so many guesses could have shown."""
+    nodes = [("canaries", summary["canaries"].get(ONE_RUN)), ("groups of records", summary["one_run"] or None)]
+    return [
+        {
+            "units": units,
+            "count": sum(node["epsilon"]["counts"][side] for side in SIDES),
+            "cells": [
+                shown("one_run.epsilon", {**node["epsilon"], "low": None}),
+                shown("one_run.ceiling", node["ceiling"]),
+            ],
+            "guessed": [shown("one_run.guesses", node.get(what))["value"] for what in ("guesses", "correct")],
+            "method": node["epsilon"]["method"],
+        }
+        for units, node in nodes
+        if node
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mnemoscope.records import Estimate, Evidence
 from mnemoscope.reporting import checks, names, rivals
+from mnemoscope.reporting.queries import many_queries, planted_secrets
 from mnemoscope.reporting.wording import count, interval, percent, rate, until
 
 Known = Mapping[str, Estimate]
@@ -15,7 +16,8 @@ def headline(evidence: Evidence) -> list[str]:
     """What a reader must know, one sentence each."""
     known = names.by_name(evidence.estimates)
     about = [validity(verdict(evidence), known), checks.power(known)]
-    sentences = [*about, *membership(known), *extraction(known), limits(evidence)]
+    leaks = [*extraction(known), *many_queries(known), *planted_secrets(known)]
+    sentences = [*about, *membership(known), *leaks, limits(evidence)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -194,11 +196,16 @@ def not_tested(evidence: Evidence) -> list[str]:
         *gaps,
         *(gap for gap, attacks in _STRONGER.items() if not any(f"membership.{one}.auc" in known for one in attacks)),
         "attackers who watch the weights while they are trained",
-        "text that comes back in other words, or to prompts other than a record's own beginning",
+        *(gap for gap, part in _ASKED.items() if not any(part in name for name in known)),
         "records other than those audited",
     ]
 
 
+_ASKED = {
+    "text that comes back in other words": ".judge.",
+    "prompts other than a record's own beginning": "unprompted.",
+}
+"""Gaps that are closed where an estimate has this in its name."""
 _STRONGER = {
     "attackers who train models of their own on similar text": ("lira", "rmia"),
     "attackers who see gradients": ("gradient_norm",),

@@ -1,0 +1,69 @@
+"""Sentences on what sampling gives back, on planted secrets and on what a coin a unit proves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mnemoscope.records import Estimate
+from mnemoscope.reporting import names
+from mnemoscope.reporting.wording import count, interval, number, percent, until
+
+Known = Mapping[str, Estimate]
+
+QUERIES = 10_000
+"""Queries a record of the sentence on sampling, fixed beforehand."""
+
+
+def many_queries(known: Known) -> list[str]:
+    """What sampling the same beginning again and again gives back, members beside held-out records."""
+    first = next((names.parts(name) for name in known if name.startswith("sampling.")), None)
+    if first is None:
+        return []
+    prefix = names.main_prefix({names.parts(name)[1] for name in known if name.startswith("sampling.")})
+    path = f"sampling.{prefix}.{first[2]}.expected.n{QUERIES}"
+    members, others = known.get(f"{path}.members"), known.get(f"{path}.nonmembers")
+    if prefix is None or members is None or others is None or members.value is None or others.value is None:
+        return []
+    return [
+        f"Sampled {QUERIES:,} times from its {until(prefix)} ({first[2]}), {_share(members)} of training records and "
+        f"{_share(others)} of held-out records are expected to come back word for word at least once."
+    ]
+
+
+def planted_secrets(known: Known) -> list[str]:
+    """Whether planted secrets come back, and what the coins prove."""
+    return [
+        *_canaries(known),
+        *(_refuted(known, name) for name in ("canaries.one_run", "one_run") if f"{name}.epsilon" in known),
+    ]
+
+
+def _canaries(known: Known) -> list[str]:
+    kinds = dict.fromkeys(
+        names.parts(n)[1] for n in known if n.startswith("canaries.") and n.endswith("included.verbatim")
+    )
+    found = []
+    for kind in kinds:
+        inside, outside = known[f"canaries.{kind}.included.verbatim"], known.get(f"canaries.{kind}.heldout.verbatim")
+        if inside.value is not None and outside is not None and outside.value is not None:
+            found.append(
+                f"Of {count(inside.n_members, 'planted canary', 'planted canaries')} ({kind}), {_share(inside)} give "
+                f"their secret back whole; of {outside.n_nonmembers:,} held out, {_share(outside)}."
+            )
+    return found
+
+
+def _refuted(known: Known, name: str) -> str:
+    bound, most = known[f"{name}.epsilon"], known[f"{name}.ceiling"]
+    if bound.value is None or most.value is None:
+        return ""
+    unit = "a canary" if name.startswith("canaries") else "a document or person"
+    return (
+        f"With {percent(bound.level)} confidence the training is not epsilon-differentially private ({unit} being the "
+        f"unit) for any epsilon below {number(bound.value)}; perfect guesses would have shown {number(most.value)}."
+    )
+
+
+def _share(e: Estimate) -> str:
+    leaf = {"value": e.value, "low": e.low, "high": e.high}
+    return f"{percent(e.value or 0.0)} {interval('verbatim', leaf)}".strip()
