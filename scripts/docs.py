@@ -19,7 +19,7 @@ from mnemoscope.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 100
-COMMANDS = ("demo", "finetune", "audit", "report", "attacks")
+COMMANDS = ("demo", "finetune", "audit", "canaries", "report", "attacks")
 WRITTEN = "<!-- Written by scripts/docs.py: change the docstrings, then run it. -->"
 
 

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from leakage_tables import FAMILIES, by_copies, leakage
+
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
 FIELDS = ("name", "value", "low", "high", "level", "method", "n_members", "n_nonmembers", "n_member_groups",
@@ -67,12 +69,13 @@ def collect(run: Path, name: str, commands: list[str], note: str) -> None:
 
 def render() -> str:
     """The page."""
-    parts = [HEAD]
+    parts, runs = [HEAD], dict[str, Rows]()
     for path in sorted(FOLDER.glob("*.json")):
         with path.with_suffix(".csv").open() as file:
             rows = {row["name"]: row for row in csv.DictReader(file)}
         parts.append(_section(path.stem, json.loads(path.read_text()), rows))
-    return "\n".join([*parts, *_tables()])
+        runs[path.stem] = rows
+    return "\n".join([*parts, *by_copies(runs, _told), *_tables()])
 
 
 def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
@@ -99,6 +102,7 @@ def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
         "",
         *_rest(rows),
         "",
+        *leakage(rows, _told),
     ])  # fmt: skip
 
 
@@ -182,7 +186,7 @@ def _groups(rows: Rows, attacks: list[str]) -> list[str]:
 def _rest(rows: Rows) -> list[str]:
     lines = ["| estimate | value | members | non-members |", "|---|---|---|---|"]
     for name, row in rows.items():
-        if not name.startswith(("membership.", "comparison.")):
+        if name.split(".")[0] not in ("membership", "comparison", *FAMILIES):
             p = f", Holm p {_p(row)}" if row.get("p_adjusted") else ""
             lines.append(f"| {name} | {_told(row)}{p} | {row['n_members']} | {row['n_nonmembers']} |")
     return lines
@@ -193,9 +197,15 @@ def _told(row: dict[str, str] | None) -> str:
         return "–"
     if not row["value"]:
         return row["reason"]
-    value = f"{float(row['value']):.3f}"
-    told = f"{value} [{float(row['low']):.3f}, {float(row['high']):.3f}]" if row["low"] else value
+    value, low, high = (_decimal(row[end]) for end in ("value", "low", "high"))
+    told = f"{value} [{low}, {high}]" if row["low"] and row["high"] else value
     return f"{told} (not resolved)" if row["reason"].startswith("not resolved") else told
+
+
+def _decimal(text: str) -> str:
+    """Three decimals; what they would make 0 keeps one digit."""
+    number = float(text or 0)
+    return f"{number:.3f}" if number == 0 or abs(number) >= 0.0005 else f"{number:.0e}"
 
 
 def _p(row: dict[str, str] | None) -> str:

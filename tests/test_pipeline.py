@@ -84,7 +84,7 @@ def adapter_of(done: Audit) -> Path:
 def test_the_run_folder_has_the_files_of_the_design(finished: Audit) -> None:
     """A finished run holds the files of the design and nothing else: no half file, no checkpoint."""
     cell = f"cells/{finished.cell}"
-    tables = ("training", "traces", "scores", "extractions", "generations")
+    tables = ("training", "traces", "scores", "extractions", "sampled", "generations", "spans")
     adapter = ("adapter_config.json", "adapter_model.safetensors", "mnemoscope.json")
     assert set(files(finished.run)) == {
         "manifest.json", "timings.json", "records.parquet", "reference/traces.parquet", "checks.parquet",
@@ -127,8 +127,8 @@ def test_the_manifest_says_how(finished: Audit) -> None:
     assert len(manifest["model"]["weights_sha256"]) == 64
     assert manifest["adapter"]["verified"] is True
     assert set(manifest["stages"]) == {
-        "records", f"train/{finished.cell}", "traces", "checks", "scores", "extractions", "generations", "estimates",
-        "report",
+        "records", f"train/{finished.cell}", "traces", "checks", "scores", "extractions", "sampled", "generations",
+        "spans", "estimates", "report",
     }  # fmt: skip
     timings = json.loads((finished.run / "timings.json").read_text())
     assert set(timings["stages"]) == set(manifest["stages"])
@@ -211,7 +211,7 @@ def test_the_same_commands_do_nothing_again(
 ) -> None:
     """Fine-tuning and auditing again with nothing changed writes no file, reads no text and trains nothing."""
     before, content = written(copied.run), files(copied.run)
-    forbid(monkeypatch, (models, "finetune"), (models, "trace_pair"), (models, "trace"), (models, "greedy"))
+    forbid(monkeypatch, (models, "finetune"), (models, "trace_pair"), (models, "trace"), (models, "generate"))
     forbid(monkeypatch, (stats.Estimator, "membership"), (registry.Attack, "score"))
     again = instrument(copied.run)
     assert changed(before, written(copied.run)) == set()
@@ -229,7 +229,7 @@ def test_other_prefixes_extract_again_and_trace_nothing(
     done = audit(tiny, adapter=copied.run, measurement=wider)
     assert set(done.summary["extraction"]) == {"0.5", "10t"}
     assert changed(before, written(copied.run)) == {
-        "extractions.parquet", "estimates.parquet", "summary.json", "report.html", "timings.json",
+        "extractions.parquet", "sampled.parquet", "estimates.parquet", "summary.json", "report.html", "timings.json",
     }  # fmt: skip
 
 

@@ -78,3 +78,20 @@ def test_no_records_have_no_value():
     """Nothing measured is missing with a reason."""
     found = stats.mean(np.empty(0), np.empty(0, dtype=np.int64), "x", rng=rng())
     assert (found.value, found.reason, found.n_members) == (None, "no record was measured", 0)
+
+
+def test_rare_groups_that_were_not_seen_stay_possible():
+    """One group in fifty gives all its records back, the others next to nothing: the interval holds the true mean."""
+    true, covered, draws = 0.02 + 0.98e-4, 0, np.random.default_rng(5)
+    for seed in range(200):
+        values = np.where(draws.random(40) < 0.02, 1.0, 1e-4)
+        found = stats.mean(values, np.arange(40), "x", ceiling=1, resamples=100, rng=np.random.default_rng(seed))
+        covered += found.low <= true <= found.high
+    assert covered >= 186  # resampling alone holds it in 110, where a rare group was seen at all
+
+
+def test_nearly_all_is_not_all():
+    """Twenty records that come back with chance .9999 each say no more of the population than twenty hits do."""
+    found = stats.mean(np.full(20, 0.9999) - 1e-6 * np.arange(20), np.arange(20), "x", ceiling=1, rng=rng())
+    assert found.low < 0.84
+    assert "Clopper-Pearson on 20 groups" in found.method

@@ -100,7 +100,7 @@ def test_perfect_separation_keeps_a_width(sample, estimate):
     # 3 member groups, 2 non-member groups: G = 2, .025 ** .5 = .158114
     top = estimate(sample([3, 4, 5, 6], [1, 2, 1], [0, 0, 1, 2], [0, 1, 1]), "x", **extra)
     assert (top.value, top.low, top.high) == pytest.approx((1, 0.158114, 1), abs=1e-6)
-    assert top.method == "Clopper-Pearson on 2 groups (resampling shows no spread)"
+    assert top.method == "Clopper-Pearson on 2 groups (resampling shows too little spread)"
     bottom = estimate(sample([1, 2], [3, 4]), "x", **extra)
     assert (bottom.value, bottom.low, bottom.high) == pytest.approx((0, 0, 1 - 0.158114), abs=1e-6)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.records import Estimate
-from mnemoscope.stats.intervals import Statistic, has_width, percentile, resample, share_interval
+from mnemoscope.stats.intervals import Statistic, exact, has_width, percentile, resample, share_interval
 from mnemoscope.stats.sample import Counts, count_groups
 
 
@@ -45,9 +45,9 @@ def mean(
 ) -> Estimate:
     """Mean over records, in the unit of `values`; `values` and `groups` have shape (n_records,).
 
-    The interval resamples groups. Where that has no width it is Clopper-Pearson on the groups when the values lie
-    between 0 and `ceiling`, the largest that a record can have (of all such values, all-or-nothing ones spread most,
-    so it is not too narrow), and missing when there is no ceiling.
+    The interval resamples groups. Where that has no width, or where the mean is less than one group's worth away from
+    0 or from `ceiling`, the largest that a record can have, it is Clopper-Pearson on the groups (of all such values,
+    all-or-nothing ones spread most, so it is not too narrow). Without a ceiling it is missing where it has no width.
     """
     only = means(values[:, None], groups, [name], ceiling=ceiling, role=role, level=level, resamples=resamples, rng=rng)
     return only[0]
@@ -79,6 +79,11 @@ def means(
     return found
 
 
+FEWEST = 1
+"""Groups' worth of the rarer outcome below which resampling shows next to no spread, although a population may hold
+groups that are nothing like those that were seen: the interval is then the exact one."""
+
+
 class _Ends(NamedTuple):
     """How the ends of a mean's interval are found."""
 
@@ -92,6 +97,8 @@ class _Ends(NamedTuple):
             # rounding can carry a mean of equal values past the ends
             share = min(max(value / self.ceiling, 0.0), 1.0)
             found = share_interval(share, draws / self.ceiling, trials=self.n_groups, level=self.level)
+            if min(share, 1 - share) * self.n_groups < FEWEST:
+                found = exact(share, self.n_groups, self.level)
             return self.ceiling * found.low, self.ceiling * found.high, found.method, None
         found = percentile(draws, self.level)
         if self.n_groups < 2 or not has_width(found):

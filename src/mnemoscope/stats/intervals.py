@@ -54,7 +54,7 @@ def exact(value: float, trials: int, level: float) -> Interval:
     member and one non-member group were in order.
     """
     ends = _beta_ends(value * trials, trials, level)
-    return Interval(*ends, f"Clopper-Pearson on {trials} groups (resampling shows no spread)")
+    return Interval(*ends, f"Clopper-Pearson on {trials} groups (resampling shows too little spread)")
 
 
 def group_counts(n_groups: int, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
