@@ -60,7 +60,7 @@ def finetune(
     given = steps.read(data, members, nonmembers, columns, seed)  # first: the quickest to refuse
     matrices = steps.matrices(training)
     run = Run(Path(out))
-    records, slots = steps.plant(given, training, seed)
+    records, slots = steps.plant(given, training, columns, seed)
     lm = steps.open_for_training(model, matrices, training, compute, seed)
     steps.prepare(run, records, data or "members and nonmembers")
     run.note(coin_flip=columns.coin_flip_split)

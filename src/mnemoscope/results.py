@@ -78,6 +78,31 @@ class Audit:
         """One row a generated continuation; private text."""
         return _frame(self.run / "cells" / self.cell / "generations.parquet")
 
+    @cached_property
+    def sampled(self) -> pd.DataFrame:
+        """One row a record, prefix, model and decoding: log-probability that one query gives back the whole rest."""
+        return _frame(self.run / "cells" / self.cell / "sampled.parquet")
+
+    @cached_property
+    def spans(self) -> pd.DataFrame:
+        """One row a sensitive value: greedy hit, log-probability and rank in target and reference."""
+        return _frame(self.run / "cells" / self.cell / "spans.parquet")
+
+    @cached_property
+    def judgements(self) -> pd.DataFrame:
+        """One row a judged continuation, where a judge was asked; private text."""
+        return _frame(self.run / "cells" / self.cell / "judgements.parquet")
+
+    @cached_property
+    def unprompted(self) -> pd.DataFrame:
+        """One row a text that was written without a prefix, where that was asked for; private text."""
+        return _frame(self.run / "cells" / self.cell / "unprompted.parquet")
+
+    @cached_property
+    def canaries(self) -> pd.DataFrame:
+        """One row a canary, where there were some: score, verbatim return, exposure."""
+        return _frame(self.run / "cells" / self.cell / "canaries.parquet")
+
     def save_report(self, path: str | Path, *, show_text: bool = False) -> Path:
         """Write the page to `path`; redacted unless `show_text`."""
         text = steps.page(Run(self.run), show_text=show_text)

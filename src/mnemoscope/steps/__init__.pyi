@@ -14,8 +14,6 @@ from .inputs import by_coins as by_coins
 from .inputs import check as check
 from .inputs import choose as choose
 from .inputs import find_adapter as find_adapter
-from .inputs import matrices as matrices
-from .inputs import open_for_training as open_for_training
 from .inputs import plant as plant
 from .inputs import prepare as prepare
 from .inputs import read as read
@@ -25,6 +23,8 @@ from .judging import counterfactuals as counterfactuals
 from .judging import estimate as estimate
 from .measuring import attack as attack
 from .measuring import trace as trace
+from .opening import matrices as matrices
+from .opening import open_for_training as open_for_training
 from .outputs import describe as describe
 from .outputs import page as page
 from .outputs import report as report

@@ -13,7 +13,7 @@ from mnemoscope.errors import DataError
 from mnemoscope.leaks import CanaryResult
 from mnemoscope.progress import bar
 from mnemoscope.seeds import generator
-from mnemoscope.steps.inputs import identity, tokens
+from mnemoscope.steps.opening import identity, tokens
 from mnemoscope.steps.planting import records_of
 from mnemoscope.store import key_of
 from mnemoscope.tables import read_rows, write_rows

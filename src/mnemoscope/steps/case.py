@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnemoscope.steps.inputs import open_pair, tokens
+from mnemoscope.steps.opening import open_pair, tokens
 
 if TYPE_CHECKING:
     from mnemoscope.config import Compute, Measurement

@@ -14,7 +14,7 @@ from mnemoscope.errors import DataError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import generator
-from mnemoscope.steps.inputs import identity
+from mnemoscope.steps.opening import identity
 from mnemoscope.steps.shadows import recipe_of, shadows
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 

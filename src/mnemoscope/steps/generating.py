@@ -15,7 +15,7 @@ from mnemoscope.leaks import Judgement
 from mnemoscope.progress import bar
 from mnemoscope.records import Generation, Record
 from mnemoscope.seeds import generator
-from mnemoscope.steps.inputs import identity
+from mnemoscope.steps.opening import identity
 from mnemoscope.tables import read_rows, write_rows
 
 if TYPE_CHECKING:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mnemoscope.data as texts
-from mnemoscope import extraction, models, provenance, registry
+from mnemoscope import extraction, models, registry
 from mnemoscope.decoding import GREEDY, closed_form, parse_decoding
-from mnemoscope.errors import ConfigError, DataError, ModelError, RunError
+from mnemoscope.errors import ConfigError, ModelError, RunError
 from mnemoscope.progress import say
-from mnemoscope.seeds import derive
 from mnemoscope.store import Run, key_of
 from mnemoscope.tables import read_rows, write_rows
 
 if TYPE_CHECKING:
-    from mnemoscope.config import Columns, Compute, Measurement, Training
-    from mnemoscope.models import LanguageModel, Tokens
+    from mnemoscope.config import Columns, Measurement, Training
 
 from mnemoscope.records import DataReport, Record
 
@@ -48,8 +46,16 @@ def read(
     return texts.coin_flip(kept, seed) if columns.coin_flip_split else kept
 
 
-def plant(records: Sequence[Record], training: Training, seed: int) -> tuple[tuple[Record, ...], tuple[int, ...]]:
-    """The records with the planted ones marked, and the row that stands in each training slot."""
+def plant(
+    records: Sequence[Record], training: Training, columns: Columns, seed: int
+) -> tuple[tuple[Record, ...], tuple[int, ...]]:
+    """The records with the planted ones marked, and the row that stands in each training slot.
+
+    Raises:
+        ConfigError: records are to be overwritten although coins say who is trained on.
+    """
+    if columns.coin_flip_split and training.copies > 1:
+        raise ConfigError("--copies overwrites records that a coin put in: leave out --copies or --coin-flip-split")
     planting = texts.plant(records, copies=training.copies, planted=training.planted, seed=seed)
     return planting.records, planting.slots
 
@@ -219,83 +225,3 @@ def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]
     wanted = set(registry.NEEDS) if measurement.attacks else {*registry.TRACE_ONLY, "shadows", "second"}
     allowed = wanted - lacking.keys()
     return tuple(name for name, one in registry.attacks().items() if set(one.needs) <= allowed)
-
-
-def matrices(training: Training) -> tuple[str, ...]:
-    """Roles of the matrices to adapt.
-
-    Raises:
-        ConfigError: one is not known.
-    """
-    return models.parse_matrices(training.matrices)
-
-
-def open_for_training(
-    model: str, matrices: tuple[str, ...], training: Training, compute: Compute, seed: int
-) -> LanguageModel:
-    """The model with a fresh adapter.
-
-    Raises:
-        ModelError: the model cannot be used, or has not all of the matrices.
-    """
-    lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
-    models.add_lora(
-        lm,
-        matrices=matrices,
-        rank=training.rank,
-        alpha=training.alpha,
-        dropout=training.dropout,
-        seed=derive(seed, "lora"),
-    )
-    return lm
-
-
-def open_pair(
-    model: str, trained: Trained | None, reference: str | None, compute: Compute
-) -> tuple[LanguageModel, LanguageModel | None]:
-    """The target, and the reference where it is another model than the target without its adapter.
-
-    Raises:
-        ModelError: the adapter does not belong to the model.
-    """
-    start = compute.start_token or (trained.facts.get("start_token") if trained else None)
-    target = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=start)
-    if trained is not None:
-        models.attach(target, trained.folder)
-    base = None
-    if reference is not None:
-        # the same dtype, or the difference of the two would hold rounding
-        dtype = str(target.dtype).removeprefix("torch.")
-        base = models.open_model(reference, dtype=dtype, device=compute.device, start_token=target.start_token)
-    return target, base
-
-
-def tokens(target: LanguageModel, base: LanguageModel | None, records: Sequence[Record], compute: Compute) -> Tokens:
-    """The records as tokens.
-
-    Raises:
-        ModelError: the reference cuts them differently, so that its probabilities cannot be compared.
-    """
-    found = models.tokenize(target, records, max_tokens=compute.max_tokens)
-    if base is not None and not _same(found.ids, models.tokenize(base, records, max_tokens=compute.max_tokens).ids):
-        raise ModelError(f"{base.name} and {target.name} have different tokenizers: give the model that was fine-tuned")
-    empty = sum(len(ids) == 0 for ids in found.ids)
-    if empty:
-        raise DataError(f"{empty} records have no token at all: remove them")
-    return found
-
-
-def _same(a: Iterable[Any], b: Iterable[Any]) -> bool:
-    return all(x.tolist() == y.tolist() for x, y in zip(a, b, strict=True))
-
-
-def identity(lm: LanguageModel, compute: Compute) -> dict[str, Any]:
-    """What every number of a model depends on."""
-    return {
-        "weights": lm.weights_sha256,
-        "dtype": str(lm.dtype),
-        "device": lm.device.type,
-        "start_token": lm.start_token,
-        "max_tokens": compute.max_tokens,
-        "versions": provenance.versions(),
-    }

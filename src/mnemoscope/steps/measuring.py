@@ -12,7 +12,7 @@ from mnemoscope.decoding import closed_form
 from mnemoscope.errors import ModelError
 from mnemoscope.progress import bar
 from mnemoscope.records import Record, Scores
-from mnemoscope.steps.inputs import identity
+from mnemoscope.steps.opening import identity
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from mnemoscope.errors import ConfigError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import derive, generator
-from mnemoscope.steps.inputs import identity
+from mnemoscope.steps.opening import identity
 from mnemoscope.steps.training import recipe_for
 from mnemoscope.store import Run
 from mnemoscope.tables import read_traces, write_traces

@@ -10,7 +10,7 @@ from mnemoscope.errors import RunError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record, TrainingStep
 from mnemoscope.seeds import derive, generator
-from mnemoscope.steps.inputs import identity
+from mnemoscope.steps.opening import identity
 from mnemoscope.tables import write_rows
 
 if TYPE_CHECKING:
