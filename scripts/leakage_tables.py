@@ -155,7 +155,7 @@ def _unprompted(tree: Any, tell: Tell) -> list[str]:
     node = tree.get("unprompted", {})
     if not node:
         return []
-    shares = [[what, tell(node[what]["members"]), tell(node[what]["heldout"])] for what in ("found", "records")]
+    shares = [[what, tell(node[what]["members"]), tell(node[what]["heldout"])] for what in ("found", "near", "records")]
     ranked = {name: one["precision"] for name, one in node.items() if "precision" in one}
     ranks = sorted(set.intersection(*map(set, ranked.values())), key=int)
     found = [

@@ -77,7 +77,8 @@ class Unprompted:
     member: str
     """Id of that member; empty where no run was found."""
     similarity: float
-    """1 - normalised edit distance between that member's text and the nearest part of this one, in characters."""
+    """1 - normalised edit distance between a member's text and the nearest part of this one, in characters: of that
+    member and the five that share most n-grams the highest."""
     heldout_run: int
     """The same for held-out records: what comes back without having been trained on."""
     heldout: str

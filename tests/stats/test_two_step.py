@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,14 @@ def test_the_floor_counts_held_out_records_of_the_evaluation_part():
     found = named([text("a", 0, "", heldout_run=11, heldout="h1"), text("b", 0, "")], [1.0, 2.0])
     assert found["unprompted.loss.precision.2.heldout"].value == 0.5
     assert found["unprompted.records.heldout"].value == pytest.approx(1 / 4)
+
+
+def test_near_copies_are_counted_apart():
+    """A whole record but for a tenth of its characters is near, whatever its longest run."""
+    rows = [replace(text("a", 3, "m0"), similarity=0.9), replace(text("b", 12, "m1"), similarity=0.89)]
+    found = named(rows, [1.0, 2.0])
+    assert found["unprompted.near.members"].value == 0.5
+    assert found["unprompted.near.heldout"].value == 0
 
 
 def test_the_order_is_that_of_the_scores():

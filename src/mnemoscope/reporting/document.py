@@ -44,6 +44,7 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         level=tables.levels(summary, *(family for family in FAMILIES if family not in ("controls", "validity"))),
         **_membership(summary),
         extraction=tables.extraction(summary),
+        rechecked=sum(row.rechecked for row in evidence.extractions),
         found=rows,
         found_total=total,
         found_limit=ROWS,

@@ -156,7 +156,11 @@ def unprompted(summary: Tree) -> dict[str, Any]:
     }
 
 
-_FOUND = {"found": "texts that give back part of a record", "records": "records that some text gives back in part"}
+_FOUND = {
+    "found": "texts that give back part of a record",
+    "near": "texts that hold a whole record, nearly word for word",
+    "records": "records that some text gives back in part",
+}
 
 
 def spans(summary: Tree) -> list[Row]:

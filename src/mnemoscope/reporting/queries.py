@@ -25,8 +25,9 @@ def many_queries(known: Known) -> list[str]:
     if prefix is None or members is None or others is None or members.value is None or others.value is None:
         return []
     return [
-        f"Sampled {QUERIES:,} times from its {until(prefix)} ({first[2]}), {_share(members)} of training records and "
-        f"{_share(others)} of held-out records are expected to come back word for word at least once."
+        f"Sampled {QUERIES:,} times from its {until(prefix)} ({first[2]}), {_share(members)} of training records "
+        f"(about {members.value * members.n_members:,.1f} of {members.n_members:,}) and {_share(others)} of held-out "
+        "records are expected to come back word for word at least once."
     ]
 
 

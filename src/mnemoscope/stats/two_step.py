@@ -11,6 +11,8 @@ from mnemoscope.leaks import Unprompted
 from mnemoscope.records import Estimate, Record, Scores
 from mnemoscope.stats.intervals import clopper_pearson
 
+NEAR = 0.9
+"""Similarity from which a record counts as given back approximately: a normalised edit distance of at most .1."""
 RANKS = (10, 30, 100, 300, 1_000, 3_000, 10_000)
 """Texts that are looked at, from the highest score on."""
 
@@ -29,9 +31,10 @@ def two_step(
     text that gives back a record (or a text) that was already there is left out, from hits and from trials. The texts
     are independent draws and the ranking is taken as given, so the intervals are Clopper-Pearson.
 
-    `unprompted.found` is the share of all texts that are hits, `unprompted.records` the share of members that some text
-    gives back; both beside `heldout_`, which is not scaled to the smaller number of held-out records:
-    the counts are in the estimates.
+    `unprompted.found` is the share of all texts that are hits, `unprompted.near` the share that holds a whole record
+    but for a tenth of its characters, `unprompted.records` the share of members that some text gives back. Each
+    stands beside that of held-out records, which is not scaled to their smaller number: the counts are in the
+    estimates.
     """
     if not texts:
         return []
@@ -44,7 +47,9 @@ def two_step(
     counts = {"members": members, "heldout": heldout}
     found = []
     for side, hits in sides.items():
+        near = [row.similarity if side == "members" else row.heldout_similarity for row in texts]
         found.append(_share(f"unprompted.found.{side}", sum(map(bool, hits)), len(texts), level))
+        found.append(_share(f"unprompted.near.{side}", sum(one >= NEAR for one in near), len(texts), level))
         distinct = len(set(filter(None, hits)))
         found.append(_counted(_share(f"unprompted.records.{side}", distinct, counts[side], level), counts[side], side))
         for name, values in scores.items():

@@ -131,12 +131,13 @@ class _Corpus:
         self._index = extraction.NgramIndex([case.tokens.ids[i] for i in self._rows])
 
     def best(self, ids: NDArray[np.int32], text: str) -> tuple[int, str, float]:
-        """Longest run shared with a record, its id, and how near the text comes to that record."""
+        """Longest run shared with a record, its id, and how near the text comes to the nearest record."""
         run = self._index.longest(ids)
         if not run.length:
             return 0, "", 0.0
-        record = self._case.records[self._rows[run.row]]
-        return run.length, record.id, extraction.similarity(record.text, text)
+        records = [self._case.records[self._rows[row]] for row in {run.row, *self._index.candidates(ids)}]
+        near = max(extraction.similarity(record.text, text) for record in records)
+        return run.length, self._case.records[self._rows[run.row]].id, near
 
 
 def _matched(case: Case, openings: Sequence[_Opening], target: Traces) -> list[Unprompted]:
