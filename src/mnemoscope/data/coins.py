@@ -15,14 +15,15 @@ def coin_flip(records: Sequence[Record], seed: int) -> tuple[Record, ...]:
     """The records in their order with new roles: heads are members, tails are non-members, whole groups at a time.
 
     Old roles, parts and copies are forgotten. Every group has a coin of its own, as a one-run audit asks for
-    (arXiv:2305.08846), and half of the groups that fall tails calibrates. The order of the records does not matter.
+    (arXiv:2305.08846), and half of the groups that fall tails calibrates. Neither the order of
+    the records nor what other groups there are matters to a coin.
 
     Raises:
         DataError: all groups fell on one side.
     """
     groups = sorted({record.group for record in records})
-    heads = seeds.generator(seed, "coins").integers(2, size=len(groups)).astype(bool)
-    inside = {group for group, head in zip(groups, heads, strict=True) if head}
+    # a stream a group: which other groups there are changes no coin
+    inside = {group for group in groups if seeds.generator(seed, "coins", group).integers(2)}
     if not 0 < len(inside) < len(groups):
         raise DataError(f"the coins put all {len(groups)} groups on one side. Give more groups or another --seed.")
     calibrating = calibration_groups([group for group in groups if group not in inside], seed)
