@@ -80,7 +80,8 @@ def open_case(model: Path, run: Path, canaries: Sequence[Canary]) -> Any:
     trained = steps.find_adapter(run)
     given, _ = steps.audited_records(trained, None, None, None, Columns(), 13)
     records = steps.set_apart(given, canaries)
-    return steps.open_case(Run(run), str(model), trained, None, records, Measurement(resamples=200), FLOAT32, 13)
+    asked = Measurement(resamples=200)
+    return steps.open_case(Run(run), str(model), trained, None, given, records, asked, FLOAT32, 13)
 
 
 # Making
@@ -291,3 +292,28 @@ def test_the_manifest_holds_no_place(audited: Audited) -> None:
         "schema_version", "seed", "source_sha256", "planted_sha256", "model", "weights_sha256", "temperature",
         "training_tokens", "planted_tokens", "canaries",
     }  # fmt: skip
+
+
+def test_canaries_that_are_told_later_leave_the_other_numbers(tiny: Path, notes: Path, tmp_path: Path) -> None:
+    """An audit without the manifest takes canaries for records; with it, all stages see the records without them."""
+    planted = make(tiny, notes, tmp_path / "made")
+    adapter = mnemoscope.finetune(
+        str(tiny), out=tmp_path / "run", data=str(planted.data), training=LEARN, compute=FLOAT32, seed=13
+    )
+    quick = Measurement(resamples=100, generations="2", span_sample=0, canary_candidates=32)
+    blind = mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=quick, compute=FLOAT32)
+    before = set(blind.scores["id"])
+    told = mnemoscope.audit(
+        str(tiny), adapter=adapter.run, measurement=quick, compute=FLOAT32, canaries=planted.manifest
+    )
+    after = set(told.scores["id"])
+    copies = sum(one.copies for one in planted.canaries if one.included)
+    assert len(before - after) == copies > 0
+    assert set(told.canaries["id"]) == {one.id for one in planted.canaries}
+    again = mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=quick, compute=FLOAT32)
+    assert set(again.scores["id"]) == before
+
+
+def test_a_secret_longer_than_the_context_is_refused_at_once(tiny: Path, notes: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--tokens 100000 is more than"):
+        make(tiny, notes, tmp_path / "made", tokens=100000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from scipy.stats import poisson
 
 import mnemoscope
-from mnemoscope import Audit, Columns, Compute, ConfigError, Measurement, Training, models, steps
+from mnemoscope import Audit, Columns, Compute, ConfigError, Measurement, ModelError, Training, models, steps
 
 FLOAT32 = Compute(dtype="float32", device="cpu")
 BY_HEART = Training(
@@ -157,6 +158,8 @@ def test_a_coin_a_group_bounds_epsilon(tmp_path: Path, tiny: Path) -> None:
     audit = mnemoscope.audit(str(tiny), adapter=adapter.run, measurement=quick, compute=FLOAT32)
     found = audit.estimates.set_index("name")
     assert 0.3 < found["value"]["one_run.epsilon"] <= found["value"]["one_run.ceiling"]
+    with pytest.raises(ConfigError, match="says how a model was trained"):
+        steps.audited_records(None, str(data), None, None, Columns(coin_flip_split=True), 13)
     roles = audit.scores.groupby("group")["role"].nunique()
     assert (roles == 1).all()
     assert set(audit.scores["role"]) == {"member", "nonmember"}
@@ -171,9 +174,30 @@ def test_a_coin_a_group_bounds_epsilon(tmp_path: Path, tiny: Path) -> None:
         ({"unprompted": 4, "unprompted_with": "greedy"}, "one text again and again"),
         ({"generate_with": ()}, "each need a decoding"),
         ({"judge": "http://localhost"}, "http"),
+        ({"judge": "http://ann:secret@localhost/v1#m"}, "no password"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(asked: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told) as refused:
         steps.check(Measurement(**asked))
     assert "\n" not in str(refused.value)
+
+
+def test_a_judge_that_is_not_there_is_found_out_at_once() -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        steps.check(Measurement(judge="./nowhere"))
+
+
+def test_equal_decodings_count_once(done: Done, tmp_path: Path) -> None:
+    """Another spelling of a decoding or a prefix adds nothing, and more decodings leave what was generated alone."""
+    asked = done.measurement.model_copy(
+        update={"decodings": ("t1-k40", "T1.0-k40", "t0.2-k40"), "prefixes": ("0.5", ".50"), "unprompted": 0}
+    )
+    run = tmp_path / "run"
+    shutil.copytree(done.audit.run, run)
+    before = (run / "cells" / done.audit.cell / "generations.parquet").stat().st_mtime_ns
+    audit = mnemoscope.audit(str(done.model), adapter=run, measurement=asked, compute=FLOAT32)
+    counted = audit.sampled.groupby(["id", "model", "decoding"]).size()
+    assert set(counted) == {1}
+    assert set(audit.sampled["decoding"]) == {"t1-k40", "t0.2-k40"}
+    assert (run / "cells" / audit.cell / "generations.parquet").stat().st_mtime_ns == before

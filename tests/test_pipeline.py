@@ -127,8 +127,8 @@ def test_the_manifest_says_how(finished: Audit) -> None:
     assert len(manifest["model"]["weights_sha256"]) == 64
     assert manifest["adapter"]["verified"] is True
     assert set(manifest["stages"]) == {
-        "records", f"train/{finished.cell}", "traces", "checks", "scores", "extractions", "sampled", "generations",
-        "spans", "estimates", "report",
+        "records", f"train/{finished.cell}", "traces", "pass", "checks", "scores", "extractions", "sampled",
+        "generations", "spans", "estimates", "report",
     }  # fmt: skip
     timings = json.loads((finished.run / "timings.json").read_text())
     assert set(timings["stages"]) == set(manifest["stages"])

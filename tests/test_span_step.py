@@ -85,7 +85,7 @@ def opener(trained, tmp_path):
         model, data, adapter = trained
         run, found = Run(folder), steps.find_adapter(adapter.run)
         records = steps.read(str(data), None, None, mnemoscope.Columns(), 13)
-        case = steps.open_case(run, str(model), found, None, records, measurement, compute, 13)
+        case = steps.open_case(run, str(model), found, None, records, records, measurement, compute, 13)
         steps.prepare(run, records, "notes")
         return case, steps.trace(case)
 

@@ -169,7 +169,7 @@ class Measurement(Options):
     """Tokens of each of these texts."""
     unprompted_with: Annotated[str, IN_EXTRACTION] = "t1-k40"
     """Decoding that writes them."""
-    match_tokens: Annotated[Positive, IN_EXTRACTION] = 10
+    match_tokens: Annotated[int, Field(ge=3), IN_EXTRACTION] = 10
     """A text that shares so many tokens in a row with a record has given it back in part."""
 
     @model_validator(mode="after")

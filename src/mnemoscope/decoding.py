@@ -6,6 +6,7 @@ The settings apply in the order of Hugging Face transformers: temperature, then 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -112,6 +113,15 @@ def _check(decoding: Decoding, text: str) -> None:
         raise ConfigError(f"decoding {text!r}: top-p must be above 0 and at most 1")
     if decoding.end_temperature is not None and decoding.decay_tokens < 1:
         raise ConfigError(f"decoding {text!r}: give at least 1 token to change the temperature over")
+
+
+def distinct(texts: Iterable[str], parse: Callable[[str], Decoding] = parse_decoding) -> list[Decoding]:
+    """The decodings that `texts` ask for, each once, however it is spelled.
+
+    Raises:
+        ConfigError: as `parse` does.
+    """
+    return list({one.label: one for one in map(parse, texts)}.values())
 
 
 def closed_form(text: str) -> Decoding:

@@ -120,7 +120,7 @@ def audit(
     records, source = steps.audited_records(trained, data, members, nonmembers, columns, seed)
     run = Run(steps.audit_folder(out, trained))
     apart = steps.set_apart(records, planted)
-    case = steps.open_case(run, model, trained, reference, apart, measurement, compute, seed)
+    case = steps.open_case(run, model, trained, reference, records, apart, measurement, compute, seed)
     steps.foresee(case, names)
     steps.prepare(run, records, source, audited=apart)
     traces = steps.trace(case)
@@ -138,7 +138,7 @@ def audit(
     memorized = steps.counterfactuals(case, evidence)
     found = steps.Measured(
         traces, checks, scores, extractions, sampled, generations, judgements, spans, written, memorized, exposed,
-        steps.by_coins(trained, columns),
+        steps.by_coins(trained, apart),
     )  # fmt: skip
     steps.estimate(case, found)
     steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would

@@ -94,6 +94,10 @@ class Run:
         self.write_json(TIMINGS, self.timings)
         return True
 
+    def mark(self, name: str, inputs: Mapping[str, Any]) -> None:
+        """Note a key that stages can depend on, without files of its own."""
+        self.manifest["stages"][name] = {"key": key_of(inputs), "files": {}}
+
     def holds(self, prefix: str) -> bool:
         """Whether a finished stage's name starts with `prefix`."""
         return any(name.startswith(prefix) for name in self.manifest["stages"])

@@ -56,10 +56,10 @@ def test_neither_order_nor_old_roles_matter(order: list[int], seed: int) -> None
 
 def test_coins_are_fair_and_apart() -> None:
     """Each group is heads in half of the seeds, and knowing one coin says nothing about another."""
-    before = records(list(range(10)))
+    before = records(list(range(20)))
     heads = np.array([[r.role == "member" for r in data.coin_flip(before, seed)] for seed in range(800)])
-    assert heads.mean(axis=0) == pytest.approx(np.full(10, 0.5), abs=0.07)
-    assert np.abs(np.corrcoef(heads.T) - np.eye(10)).max() < 0.15
+    assert heads.mean(axis=0) == pytest.approx(np.full(20, 0.5), abs=0.07)
+    assert np.abs(np.corrcoef(heads.T) - np.eye(20)).max() < 0.15
 
 
 def test_old_members_are_no_likelier() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mnemoscope.leaks import Judgement
@@ -81,3 +82,10 @@ def test_the_share_by_class_is_of_the_first_decoding_and_draw():
     found = named(BY.generation(RECORDS, rows + more))
     assert found["generation.0.5.ngram_share.members"].value == pytest.approx((3 * 0.9 + 7 * 0.1) / 10)
     assert "discriminators.0.5.t1-k40.bleu.tpr" in named(BY.discriminators(RECORDS, rows + more, []))
+
+
+def test_no_attack_that_learnt_from_coins_guesses_them():
+    """The one-run bound takes an attack that saw no label, or none."""
+    scores = {name: np.ma.masked_array(np.arange(35.0)) for name in ("dc_pdd", "loss")}
+    assert BY.one_run(RECORDS, scores, folded=("dc_pdd", "loss")) == []
+    assert BY.one_run(RECORDS, scores, folded=("dc_pdd",)) == BY.one_run(RECORDS, {"loss": scores["loss"]})

@@ -15,8 +15,8 @@ def coin_flip(records: Sequence[Record], seed: int) -> tuple[Record, ...]:
     """The records in their order with new roles: heads are members, tails are non-members, whole groups at a time.
 
     Old roles, parts and copies are forgotten. Every group has a coin of its own, as a one-run audit asks for
-    (arXiv:2305.08846), and half of the groups that fall tails calibrates. Neither the order of
-    the records nor what other groups there are matters to a coin.
+    (arXiv:2305.08846), and half of the groups that fall tails calibrates. Neither the order of the records nor what
+    other groups there are matters to a coin.
 
     Raises:
         DataError: all groups fell on one side.

@@ -35,7 +35,7 @@ def _decode(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror}. Check the file's rights.") from None
+        raise DataError(f"{path.name} cannot be read: {error.strerror}. Check its name and its rights.") from None
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -1,4 +1,3 @@
-from .discriminators import DISCRIMINATORS as DISCRIMINATORS
 from .discriminators import Nearness as Nearness
 from .discriminators import Tfidf as Tfidf
 from .discriminators import compare as compare

@@ -8,26 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-DISCRIMINATORS: Mapping[str, str] = {
-    "ngram_share": "longest common run of tokens, over the tokens of the suffix (Savine et al. 2025, arXiv:2507.21009)",
-    "substring_share": "longest common substring, in characters over the shorter text (Savine et al. 2025, "
-    "arXiv:2507.21009)",
-    "bleu": "BLEU-4 of the sentence (Papineni et al. 2002); above .75 counts as approximately memorised in Ippolito et "
-    "al. 2022 (arXiv:2210.17546)",
-    "edit_similarity": "1 - edit distance over the longer text, in characters (Levenshtein 1966)",
-    "rouge_l": "F1 of the longest common subsequence of words (ROUGE-L, Lin 2004)",
-    "tfidf": "cosine of the TF-IDF vectors of the words (Salton and Buckley 1988; as a discriminator Savine et al. "
-    "2025, arXiv:2507.21009)",
-    "keyword": "share of the suffix's sensitive values that come back (Savine et al. 2025, arXiv:2507.21009)",
-}
-"""Name to one line that says what is measured and where it comes from."""
 
 FEATURES = 2**20
 """Columns that words are hashed to: two words share one with a probability of one in a million."""

@@ -22,7 +22,7 @@ from .question import Verdict
 from .tiny import write_tiny
 from .tokens import Tokens, decode, rows_of, tokenize
 from .traps import generation_traps
-from .weights import BUILTIN
+from .weights import BUILTIN, locate
 
 __all__ = [
     "BUILTIN",
@@ -45,6 +45,7 @@ __all__ = [
     "gradient_norms",
     "judge_endpoint",
     "judge_local",
+    "locate",
     "micro_batches",
     "open_model",
     "parse_judge",

@@ -46,8 +46,11 @@ def parse_judge(judge: str) -> Endpoint | None:
     if not re.match("https?://", judge, re.IGNORECASE):
         return None
     url, _, model = judge.partition("#")
-    if not model or not _has_host(url):
-        raise ConfigError("a judge behind an address needs a host and a model's name: write http://HOST:PORT/v1#MODEL")
+    if not model or not _has_host(url) or "@" in url or "?" in url:
+        raise ConfigError(
+            "a judge behind an address needs a host and a model's name, and takes no password: write "
+            "http://HOST:PORT/v1#MODEL and put the key into OPENAI_API_KEY"
+        )
     return Endpoint(url, model)
 
 

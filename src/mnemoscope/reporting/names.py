@@ -21,7 +21,7 @@ CURVES = 5
 _SHARES = {
     "tpr_at_fpr", "tpr_given_threshold", "transfer", "balanced_accuracy", "posterior", "near_duplicates", "overlap",
     "verbatim", "spans", "planted", "ngram_share", "accuracy", "sampling", "prefix_length", "discriminators",
-    "unprompted", "greedy", "top1", "top1_reference", "majority", "lift_reference", "lift_majority",
+    "unprompted", "greedy", "top1", "top1_reference", "lift_reference", "lift_majority",
 }  # fmt: skip
 _NO_SHARES = {"logprob_gain", "exposure", "epsilon", "ceiling", "guesses"}
 """Values inside a family of shares that are none."""

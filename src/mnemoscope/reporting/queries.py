@@ -58,6 +58,11 @@ def _refuted(known: Known, name: str) -> str:
     bound, most = known[f"{name}.epsilon"], known[f"{name}.ceiling"]
     if bound.value is None or most.value is None:
         return ""
+    if not bound.value:
+        return (
+            "The coins refute no epsilon of differential privacy, which does not show that the training is private; "
+            f"perfect guesses would have refuted all below {number(most.value)}."
+        )
     unit = "a canary" if name.startswith("canaries") else "a document or person"
     return (
         f"With {percent(bound.level)} confidence the training is not epsilon-differentially private ({unit} being the "

@@ -73,7 +73,7 @@ class CurveEstimates(ScoreEstimates):
     def _temperatures(
         self, path: str, records: Sequence[Record], rows: Mapping[str, Sequence[Sampled]]
     ) -> list[Estimate]:
-        """Each record at its most dangerous temperature at or above the least one that is allowed.
+        """Each record at its most dangerous temperature, of those declared, at or above the least one that is allowed.
 
         The probability is not monotone in the temperature: a token that is not the most probable one first gains from
         a higher one. So a lower bound on the temperature protects only as far as its maximum over all above it does.

@@ -118,12 +118,16 @@ class ScoreEstimates:
         ]
 
     def one_run(
-        self, records: Sequence[Record], scores: Mapping[str, Scores], baseline: str = BASELINE
+        self, records: Sequence[Record], scores: Mapping[str, Scores], folded: Collection[str] = ()
     ) -> list[Estimate]:
-        """`one_run_audit` over groups, each of which a fair coin put in or out, by the attack fixed beforehand."""
-        if not scores:
+        """`one_run_audit` over groups, each of which a fair coin put in or out, by the attack fixed beforehand.
+
+        Never by an attack in `folded`: a score that learnt from the coins of other groups is no guess from the model.
+        """
+        allowed = sorted(set(scores) - set(folded))
+        if not allowed:
             return []
-        name = baseline if baseline in scores else min(scores)
+        name = BASELINE if BASELINE in allowed else allowed[0]
         sample = by_group(scores[name], records)
         values = np.ma.masked_array(np.concatenate((sample.members, sample.nonmembers)))
         included = np.arange(len(values)) < len(sample.members)

@@ -33,8 +33,8 @@ def two_step(
 
     `unprompted.found` is the share of all texts that are hits, `unprompted.near` the share that holds a whole record
     but for a tenth of its characters, `unprompted.records` the share of members that some text gives back. Each
-    stands beside that of held-out records, which is not scaled to their smaller number: the counts are in the
-    estimates.
+    stands beside that of held-out records, which is not scaled to their smaller number: `unprompted.records`
+    has the counts.
     """
     if not texts:
         return []

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mnemoscope.steps.case import Case
     from mnemoscope.traces import Traces
 
+MISFIT = 0.05
+"""A skew-normal whose Kolmogorov-Smirnov test gives less is not relied on."""
 EXACT_LIMIT = 1000
 """Secrets of a canary up to which all of them are tried."""
 
@@ -125,7 +127,7 @@ def _exposure(case: Case, one: Canary, n: int, exact_limit: int) -> _Exposure:
     if every:
         return _Exposure(stats.rank_exposure(rank, size), "exact rank")
     beyond = stats.extrapolated_exposure(true, rivals) if rank == 1 else None
-    if beyond is None:
+    if beyond is None or beyond.ks_p < MISFIT:
         return _Exposure(stats.sampled_exposure(true, rivals), "sampled rank")
     return _Exposure(min(beyond.bits, float(np.log2(size))), "skew-normal", beyond.ks_p)
 
@@ -160,8 +162,8 @@ def _shared(coded: Tokens, most: int) -> int:
     return most if same.all() else int(same.argmin())
 
 
-def estimate_canaries(case: Case, results: Sequence[CanaryResult], *, delta: float = 0.0) -> list[Estimate]:
+def estimate_canaries(case: Case, results: Sequence[CanaryResult]) -> list[Estimate]:
     """What the canaries show together: detection, verbatim return, exposure, and the privacy that they refute."""
     asked: dict[str, Any] = {"level": case.measurement.level, "seed": case.seed}
     found = stats.canary_estimates(results, resamples=case.measurement.resamples, **asked)
-    return [*found, *stats.canary_audit(results, delta=delta, **asked)]
+    return [*found, *stats.canary_audit(results, **asked)]

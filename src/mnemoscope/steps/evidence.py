@@ -88,7 +88,7 @@ def _read(
 
 def _known(case: Case, lm: LanguageModel) -> dict[str, Any]:
     """What every piece of evidence depends on."""
-    records, adapter = case.run.key("records"), models.adapter_hash(case.target)
+    records, adapter = case.records_key, models.adapter_hash(case.target)
     return {"records": records, "adapter": adapter, **identity(lm, case.compute)}
 
 

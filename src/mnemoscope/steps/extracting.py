@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnemoscope import extraction, models
-from mnemoscope.decoding import closed_form
+from mnemoscope.decoding import closed_form, distinct
 from mnemoscope.leaks import Sampled
 from mnemoscope.progress import bar
 from mnemoscope.records import Extraction
@@ -25,8 +25,8 @@ AMBIGUOUS_ULP = 8.0
 
 def extract(case: Case, traces: Mapping[str, Traces]) -> list[Extraction]:
     """What greedy decoding gives back of every record, read off the traces; near ties are decided by generating."""
-    path, prefixes = case.file("extractions.parquet"), case.measurement.prefixes
-    inputs = {"traces": case.run.key("traces"), "prefixes": list(prefixes), "ulp": AMBIGUOUS_ULP}
+    path, prefixes = case.file("extractions.parquet"), case.prefixes
+    inputs = {"traces": case.run.key("pass"), "prefixes": list(prefixes), "ulp": AMBIGUOUS_ULP}
 
     def work() -> None:
         found: list[Extraction] = []
@@ -64,8 +64,8 @@ def _continue(lm: LanguageModel, tokens: Tokens, rows: Sequence[int], cuts: Sequ
 
 def sample(case: Case, traces: Mapping[str, Traces]) -> list[Sampled]:
     """How probable it is that each declared decoding gives back the rest of a record, read off the traces."""
-    path, prefixes = case.file("sampled.parquet"), case.measurement.prefixes
-    decodings = [closed_form(text) for text in case.measurement.decodings]
+    path, prefixes = case.file("sampled.parquet"), case.prefixes
+    decodings = distinct(case.measurement.decodings, closed_form)
     labels = [one.label for one in decodings]
     inputs = {"traces": case.run.key("traces"), "prefixes": list(prefixes), "decodings": labels}
 

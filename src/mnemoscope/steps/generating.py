@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoscope import extraction, models
-from mnemoscope.decoding import Decoding, parse_decoding
+from mnemoscope import extraction, models, provenance
+from mnemoscope.decoding import Decoding, distinct
 from mnemoscope.leaks import Judgement
 from mnemoscope.progress import bar
 from mnemoscope.records import Generation, Record
 from mnemoscope.seeds import generator
-from mnemoscope.steps.opening import identity
 from mnemoscope.tables import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from mnemoscope.traces import Traces
 
 Tick = Callable[[int], None]
+MEASURES = ("rapidfuzz", "sacrebleu", "scikit-learn")
+"""Libraries that the measures of nearness come from."""
+CHUNK = 64
+"""Judgements that are kept together: what a failing judge or a killed run loses at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,15 @@ def generate(case: Case, traces: Mapping[str, Traces]) -> list[Generation]:
     """Real continuations of a sample of members and non-members, and of every planted record."""
     asked, path = case.measurement, case.file("generations.parquet")
     rows = _chosen(case.records, asked.generations, case.seed)
-    jobs = [_job(case, rows, parse_decoding(text)) for text in asked.generate_with]
+    jobs = [_job(case, rows, decoding) for decoding in distinct(asked.generate_with)]
     inputs = {
-        "traces": case.run.key("traces"), "prefix": asked.prefixes[0], "rows": rows, "seed": case.seed,
+        "traces": case.run.key("pass"), "prefix": case.prefixes[0], "rows": rows, "seed": case.seed,
         "decodings": [job.decoding.label for job in jobs], "draws": asked.draws,
+        "measures": provenance.versions(MEASURES),
     }  # fmt: skip
 
     def work() -> None:
-        others = _Others(case, asked.prefixes[0])
+        others = _Others(case, case.prefixes[0])
         found = [row for job in jobs for row in _generated(case, traces, job, others)]
         with case.run.writing(path) as out:
             write_rows(out, Generation, found)
@@ -59,7 +63,7 @@ def generate(case: Case, traces: Mapping[str, Traces]) -> list[Generation]:
 def _job(case: Case, rows: Sequence[int], decoding: Decoding) -> _Job:
     """A decoding that samples has several draws; greedy decoding would only say the same again."""
     draws = case.measurement.draws if decoding.temperature else 1
-    ids, prefix = case.tokens.ids, case.measurement.prefixes[0]
+    ids, prefix = case.tokens.ids, case.prefixes[0]
     cuts = {i: k for i in rows if (k := extraction.cut(len(ids[i]), prefix)) is not None}
     return _Job(decoding, [*cuts] * draws, [*cuts.values()] * draws, [n for n in range(draws) for _ in cuts])
 
@@ -79,7 +83,7 @@ def _generated(case: Case, traces: Mapping[str, Traces], job: _Job, others: _Oth
     return [
         Generation(
             id=case.records[i].id,
-            prefix=extraction.parse_prefix(case.measurement.prefixes[0]).label,
+            prefix=case.prefixes[0],
             decoding=job.decoding.label,
             draw=job.draws[n],
             prefix_tokens=job.cuts[n],
@@ -139,7 +143,7 @@ class _Others:
         names = {name: code for code, name in enumerate(sorted({record.group for record in case.records}))}
         self._own = [names[record.group] for record in case.records]
         self._groups = np.array([self._own[i] for i in cuts], dtype=np.int64)
-        self._index = extraction.NgramIndex([ids[i][k:] for i, k in cuts.items()])
+        self._index = extraction.NgramIndex([ids[i][k:] for i, k in cuts.items()], n=1)
 
     def share(self, new: NDArray[np.int32], row: int, suffix_tokens: int) -> float:
         """Longest run that stands in another group's suffix, over the length of the record's own."""
@@ -150,19 +154,28 @@ def judge(case: Case, generations: Sequence[Generation]) -> list[Judgement]:
     """What a model says of each continuation: whether it tells what the suffix tells. Nothing without --judge."""
     if case.measurement.judge is None:
         return []
-    path, asked = case.file("judgements.parquet"), case.measurement.judge
-    endpoint = models.parse_judge(asked)
-    lm = None if endpoint else models.open_model(asked, device=case.compute.device)
-    known = str(endpoint) if lm is None else identity(lm, case.compute)
-    inputs = {"generations": case.run.key("generations"), "judge": known}
+    path, chunks = case.file("judgements.parquet"), range(0, len(generations), CHUNK)
+    ask = _Judge(case.measurement.judge, case.compute.device)
+    found = [row for first in chunks for row in _judged(case, ask, first, generations[first : first + CHUNK])]
+    inputs = {"parts": [case.run.key(f"judgements/{first}") for first in chunks]}
 
     def work() -> None:
-        rows = {record.id: i for i, record in enumerate(case.records)}
-        pairs = [
-            (models.decode(case.target, case.tokens.ids[rows[g.id]][g.prefix_tokens :]), g.text) for g in generations
-        ]
-        with bar("judge", len(pairs), "texts") as tick:
-            verdicts = _asked(endpoint, lm, pairs, tick)
+        with case.run.writing(path) as out:
+            write_rows(out, Judgement, found)
+
+    case.run.stage("judgements", inputs, [path], work)
+    return found
+
+
+def _judged(case: Case, ask: _Judge, first: int, generations: Sequence[Generation]) -> list[Judgement]:
+    path = case.file(f"judgements/{first}.parquet")
+    inputs = {"generations": case.run.key("generations"), "judge": ask.identity, "first": first}
+    rows, ids = {record.id: i for i, record in enumerate(case.records)}, case.tokens.ids
+    pairs = [(models.decode(case.target, ids[rows[g.id]][g.prefix_tokens :]), g.text) for g in generations]
+
+    def work() -> None:
+        with bar(f"judge from {first + 1}", len(pairs), "texts") as tick:
+            verdicts = ask(pairs, tick)
         found = [
             Judgement(g.id, g.prefix, g.decoding, g.draw, verdict.prompt, verdict.answer, verdict.same)
             for g, verdict in zip(generations, verdicts, strict=True)
@@ -170,17 +183,24 @@ def judge(case: Case, generations: Sequence[Generation]) -> list[Judgement]:
         with case.run.writing(path) as out:
             write_rows(out, Judgement, found)
 
-    case.run.stage("judgements", inputs, [path], work, units=len(generations))
+    case.run.stage(f"judgements/{first}", inputs, [path], work, units=len(pairs))
     return read_rows(case.run.path(path), Judgement)
 
 
-def _asked(
-    endpoint: models.Endpoint | None, lm: LanguageModel | None, pairs: Sequence[tuple[str, str]], tick: Tick
-) -> list[models.Verdict]:
-    if endpoint is not None:
-        return models.judge_endpoint(endpoint.url, endpoint.model, pairs, tick)
-    assert lm is not None  # what is no endpoint is a local model
-    return models.judge_local(lm, pairs, tick)
+class _Judge:
+    """A local model, opened when it is first asked, or an endpoint."""
+
+    def __init__(self, name: str, device: str) -> None:
+        self._name, self._device = name, device
+        self._endpoint = models.parse_judge(name)
+        self._lm: LanguageModel | None = None
+        self.identity = str(self._endpoint) if self._endpoint else models.locate(name).weights_sha256
+
+    def __call__(self, pairs: Sequence[tuple[str, str]], tick: Tick) -> list[models.Verdict]:
+        if self._endpoint is not None:
+            return models.judge_endpoint(self._endpoint.url, self._endpoint.model, pairs, tick)
+        self._lm = self._lm or models.open_model(self._name, device=self._device)
+        return models.judge_local(self._lm, pairs, tick)
 
 
 def _chosen(records: Sequence[Record], wanted: str, seed: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,12 @@ def plant(
     return planting.records, planting.slots
 
 
-def by_coins(trained: Trained | None, columns: Columns) -> bool:
-    """Whether a fair coin a group decided who was trained on."""
-    known = Run(trained.run).manifest if trained and trained.run else {}
-    return columns.coin_flip_split or bool(known.get("coin_flip"))
+def by_coins(trained: Trained | None, audited: Sequence[Record]) -> bool:
+    """Whether a fair coin a group decided who was trained on, and all that is audited was on the coins' list."""
+    if trained is None or trained.run is None or not Run(trained.run).manifest.get("coin_flip"):
+        return False
+    known = {record.id: record.role for record in read_rows(trained.run / RECORDS, Record)}
+    return all(known.get(record.id) == record.role for record in audited)
 
 
 def prepare(run: Run, records: Sequence[Record], source: str, audited: Sequence[Record] | None = None) -> None:
@@ -159,6 +162,10 @@ def audited_records(
         ConfigError: a share was asked for of records that were not given.
     """
     given = data is not None or members is not None or nonmembers is not None
+    if columns.coin_flip_split and not (trained and trained.run and Run(trained.run).manifest.get("coin_flip")):
+        raise ConfigError(
+            "--coin-flip-split says how a model was trained: give it to mnemoscope finetune, and audit its run folder"
+        )
     if trained is None or trained.run is None:
         return read(data, members, nonmembers, columns, seed), data or "members and nonmembers"
     trained_on = tuple(read_rows(trained.run / RECORDS, Record))
@@ -184,13 +191,21 @@ def check(measurement: Measurement) -> None:
         extraction.parse_prefix(prefix)
     _check_decodings(measurement)
     if measurement.judge:
-        models.parse_judge(measurement.judge)
+        _check_judge(measurement.judge)
     if not measurement.prefixes:
         raise ConfigError("--prefixes is empty: give a fraction such as 0.5 or a token count such as 25t")
     if measurement.generations != "all" and not (
         measurement.generations.isascii() and measurement.generations.isdigit()
     ):
         raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
+
+
+def _check_judge(judge: str) -> None:
+    """A judge that is not there is found out now, and not after the long passes."""
+    if models.parse_judge(judge) is None:
+        models.locate(judge)
+    elif find_spec("openai") is None:
+        raise ConfigError("a judge behind an address needs its client: run  pip install 'mnemoscope[judge]'")
 
 
 def _check_decodings(measurement: Measurement) -> None:

@@ -54,7 +54,7 @@ def check_texts(case: Case) -> dict[str, Scores]:
             tick(1)
             write_scores(out, records, found, {name: _why_not(name, scores) for name, scores in found.items()})
 
-    run.stage("checks", {"records": run.key("records"), "versions": provenance.versions()}, [CHECKS], work)
+    run.stage("checks", {"records": case.records_key, "versions": provenance.versions()}, [CHECKS], work)
     return read_scores(run.path(CHECKS))
 
 
@@ -158,7 +158,7 @@ def _parts(case: Case, found: Measured) -> list[Callable[[], list[Estimate]]]:
         lambda: by.perplexity(records, sums, reference.lengths),
         lambda: by.counterfactual(records, found.memorized) if found.memorized else [],
         lambda: estimate_canaries(case, found.canaries) if found.canaries else [],
-        lambda: by.one_run(records, found.scores) if found.coins else [],
+        lambda: by.one_run(records, found.scores, folded=fitted) if found.coins else [],
     ]
 
 
@@ -168,12 +168,12 @@ def _inputs(case: Case, found: Measured) -> dict[str, Any]:
         "judgements": found.judgements, "unprompted": found.written.texts, "counterfactual": found.memorized,
         "canaries": found.canaries,
     }  # fmt: skip
-    stages = ["records", "checks", "scores", "extractions", "sampled", "generations", "spans"]
+    stages = ["checks", "scores", "extractions", "sampled", "generations", "spans"]
     stages += [
         stage for stage, rows in optional.items() if rows
     ]  # an earlier audit may have left one that is not asked
     return {
         "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "match_tokens": asked.match_tokens,
-        "coins": found.coins, "seed": case.seed, "version": provenance.versions(),
+        "coins": found.coins, "seed": case.seed, "records": case.records_key, "version": provenance.versions(),
         **{stage: case.run.key(stage) for stage in stages},
     }  # fmt: skip

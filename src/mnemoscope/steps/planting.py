@@ -62,6 +62,7 @@ def make_canaries(
     )
     training = texts.training_texts(data, places)  # first: the quickest to refuse
     lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+    _check_context(lm, wanted)
     made = _drawn(lm, wanted, seed)
     sizes = _sizes(lm, made, compute)
     total = models.tokenize(lm, records_of(training), max_tokens=compute.max_tokens).total
@@ -77,6 +78,12 @@ def _refuse_overwriting(*paths: Path) -> None:
     for path in paths:
         if path.exists():
             raise RunError(f"--out {path.parent.name} holds {path.name} already: give a new folder")
+
+
+def _check_context(lm: LanguageModel, wanted: Canaries) -> None:
+    context = getattr(lm.model.config, "max_position_embeddings", None)
+    if wanted.perplexing and context is not None and wanted.tokens >= context:
+        raise ConfigError(f"--tokens {wanted.tokens} is more than {lm.name} reads, which is {context}: give fewer")
 
 
 def _drawn(lm: LanguageModel, wanted: Canaries, seed: int) -> tuple[Canary, ...]:
@@ -131,7 +138,7 @@ def _refuse_many(made: Sequence[Canary], sizes: Sequence[int], total: int, budge
         return
     fit = int(len(made) * budget * total / expected)
     raise ConfigError(
-        f"{len(made)} canaries with their copies are about {expected:,.0f} tokens, {100 * expected / total:.2g}% of "
+        f"{len(made)} canaries with their copies are about {expected:,.0f} tokens, {100 * expected / total:,.1f}% of "
         f"the {total:,} training tokens, and --budget allows {100 * budget:g}%: about {fit} of this mix would fit. "
         "Ask for fewer, for fewer --copies, or raise --budget"
     )
@@ -160,7 +167,7 @@ def _tell(made: Planted) -> None:
     rows, share = sum(one.copies for one in inside), 100 * made.planted_tokens / made.training_tokens
     say(
         f"planted {len(inside)} of {len(made.canaries)} canaries in {rows:,} rows: {made.planted_tokens:,} tokens, "
-        f"{share:.2g}% of the {made.training_tokens:,} training tokens"
+        f"{share:,.1f}% of the {made.training_tokens:,} training tokens"
     )
 
 

@@ -80,7 +80,7 @@ def _names(case: Case, k: int) -> tuple[str, str, str]:
 
 def _inputs(case: Case, k: int, rows: Sequence[int], training: Training) -> dict[str, Any]:
     return {
-        "records": case.run.key("records"), "rows": list(rows), "training": training.model_dump(mode="json"),
+        "records": case.records_key, "rows": list(rows), "training": training.model_dump(mode="json"),
         "seed": derive(case.seed, "shadow", str(k)), **identity(case.target, case.compute),
     }  # fmt: skip
 

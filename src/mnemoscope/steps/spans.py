@@ -51,7 +51,7 @@ def spans(case: Case, traces: Mapping[str, Traces]) -> list[SpanLeak]:
     """
     path, asked = case.file("spans.parquet"), case.measurement
     inputs = {
-        "traces": case.run.key("traces"),
+        "traces": case.run.key("pass"),
         "sample": asked.span_sample,
         "candidates": asked.span_candidates,
         "seed": case.seed,

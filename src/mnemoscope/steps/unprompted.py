@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoscope import extraction, models, registry
+from mnemoscope import extraction, models, provenance, registry
 from mnemoscope.decoding import parse_decoding
 from mnemoscope.leaks import Unprompted
 from mnemoscope.progress import bar
@@ -61,9 +61,10 @@ def unprompted(case: Case) -> Written:
         one for one in registry.attacks().values() if set(one.needs) <= set(registry.TRACE_ONLY) and not one.fitted
     ]
     inputs = {
-        "records": case.run.key("records"),
+        "records": case.records_key,
         "texts": [case.run.key(stage) for stage in stages],
         "attacks": {one.name: one.fingerprint() for one in attacks},
+        "measures": provenance.versions(("rapidfuzz",)),
     }
 
     def work() -> None:
@@ -99,7 +100,7 @@ def _chunk(case: Case, first: int, openings: Sequence[_Opening]) -> tuple[Traces
     asked, decoding = case.measurement, parse_decoding(case.measurement.unprompted_with)
     names = [case.file(f"unprompted/{model}-{first}.parquet") for model in ("target", "reference")]
     inputs = {
-        "traces": case.run.key("traces"), "decoding": decoding.label, "tokens": asked.unprompted_tokens,
+        "traces": case.run.key("pass"), "decoding": decoding.label, "tokens": asked.unprompted_tokens,
         "openings": [[one.name, *map(int, one.ids)] for one in openings], "seed": case.seed,
     }  # fmt: skip
 
