@@ -157,7 +157,8 @@ def _unprompted(tree: Any, tell: Tell) -> list[str]:
         return []
     shares = [[what, tell(node[what]["members"]), tell(node[what]["heldout"])] for what in ("found", "near", "records")]
     ranked = {name: one["precision"] for name, one in node.items() if "precision" in one}
-    ranks = sorted(set.intersection(*map(set, ranked.values())), key=int)
+    both = [{k for k, sides in one.items() if len(sides) == 2} for one in ranked.values()]
+    ranks = sorted(set.intersection(*both), key=int)
     found = [
         [name, *(tell(one[k][side]) for k in ranks for side in ("members", "heldout"))] for name, one in ranked.items()
     ]

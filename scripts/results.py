@@ -83,7 +83,7 @@ def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
     stages = timings["stages"]
     adapter = next(stage for name, stage in stages.items() if name.startswith("train/"))
     seconds = sum(stage["seconds"] for name, stage in stages.items() if not name.startswith("train/"))
-    records = ", ".join(f"{n:,} {role}s" for role, n in data["n_records"].items())
+    records = ", ".join(f"{n:,} {role}{'s' * (role != 'excluded')}" for role, n in data["n_records"].items())
     note = f" {facts['note']}" if facts.get("note") else ""
     return "\n".join([
         f"## {name}: {facts['cell']} on {data['source']}",

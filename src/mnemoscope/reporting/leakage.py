@@ -131,7 +131,9 @@ def unprompted(summary: Tree) -> dict[str, Any]:
     """Texts written without a prefix: share that are hits, and precision at each rank by attack."""
     tree = summary["unprompted"]
     ranked = {name: node["precision"] for name, node in tree.items() if "precision" in node}
-    ranks = sorted(set.intersection(*map(set, ranked.values())), key=int)[:4] if ranked else []
+    # the last rank is the number of texts that are left, which differs from attack to attack and side to side
+    both = [{rank for rank, sides in node.items() if len(sides) == 2} for node in ranked.values()]
+    ranks = sorted(set.intersection(*both), key=int)[:4] if both else []
     return {
         "found": [
             {
