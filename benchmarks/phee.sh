@@ -34,10 +34,10 @@ run v-r4 "--data $DATA" "--matrices v --rank 4 --seed 13" ""
 run qkvo-r16 "--data $DATA" "--matrices qkvo --rank 16 --epochs 5 --seed 13" ""
 run qkvo-r16-quarter "--data $DATA --share 0.25" "$QUICK" \
     "--attacks all --shadows 8 --generate-with greedy,t1-k40 --unprompted 256 --unprompted-tokens 48"
-for copies in 8 32; do
-    run quarter-x$copies "--data $DATA --share 0.25" "$QUICK --copies $copies --planted 20" \
-        "--generations 60 --span-sample 0"
-done
+run quarter-x8 "--data $DATA --share 0.25" "$QUICK --copies 8 --planted 20" \
+    "--generations 20 --span-sample 0 --judge $MODEL"
+run quarter-x32 "--data $DATA --share 0.25" "$QUICK --copies 32 --planted 20" \
+    "--generations 20 --span-sample 0 --unprompted 128 --unprompted-tokens 48"
 run quarter-coins "--data $DATA --share 0.25 --coin-flip-split" "$QUICK" "--generations 0 --span-sample 0"
 halves
 [ -e "$RUNS/planted/canaries.json" ] || mnemoscope canaries $MODEL --data "$RUNS/quarter-train.jsonl" --out "$RUNS/planted" --digits 40 --perplexing 20 \
