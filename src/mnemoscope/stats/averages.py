@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.records import Estimate
-from mnemoscope.stats.intervals import Statistic, exact, has_width, percentile, resample, share_interval
+from mnemoscope.stats.intervals import Interval, Statistic, exact, has_width, percentile, resample, share_interval
 from mnemoscope.stats.sample import Counts, count_groups
 
 
@@ -45,9 +45,10 @@ def mean(
 ) -> Estimate:
     """Mean over records, in the unit of `values`; `values` and `groups` have shape (n_records,).
 
-    The interval resamples groups. Where that has no width, or where the mean is less than one group's worth away from
-    0 or from `ceiling`, the largest that a record can have, it is Clopper-Pearson on the groups (of all such values,
-    all-or-nothing ones spread most, so it is not too narrow). Without a ceiling it is missing where it has no width.
+    The interval resamples groups. Where that has no width it is Clopper-Pearson on the groups (of all values between 0
+    and `ceiling`, the largest that a record can have, all-or-nothing ones spread most, so it is not too narrow); where
+    the mean is less than one group's worth away from 0 or from the ceiling, the end on the other side is. Without a
+    ceiling it is missing where it has no width.
     """
     only = means(values[:, None], groups, [name], ceiling=ceiling, role=role, level=level, resamples=resamples, rng=rng)
     return only[0]
@@ -81,7 +82,7 @@ def means(
 
 FEWEST = 1
 """Groups' worth of the rarer outcome below which resampling shows next to no spread, although a population may hold
-groups that are nothing like those that were seen: the interval is then the exact one."""
+groups that are nothing like those that were seen: the end on their side is then the exact one."""
 
 
 class _Ends(NamedTuple):
@@ -97,13 +98,23 @@ class _Ends(NamedTuple):
             # rounding can carry a mean of equal values past the ends
             share = min(max(value / self.ceiling, 0.0), 1.0)
             found = share_interval(share, draws / self.ceiling, trials=self.n_groups, level=self.level)
-            if min(share, 1 - share) * self.n_groups < FEWEST:
-                found = exact(share, self.n_groups, self.level)
+            found = self._rare(share, found)
             return self.ceiling * found.low, self.ceiling * found.high, found.method, None
         found = percentile(draws, self.level)
         if self.n_groups < 2 or not has_width(found):
             return None, None, "none", "no interval: all groups have the same mean"
         return found.low, found.high, found.method, None
+
+    def _rare(self, share: float, found: Interval) -> Interval:
+        """The exact end on the side of groups that were not seen, where there may be such."""
+        known = exact(share, self.n_groups, self.level)
+        if found.method == known.method:
+            return found
+        if share * self.n_groups < FEWEST:
+            return Interval(min(found.low, share), known.high, f"{found.method}; upper end {known.method}")
+        if (1 - share) * self.n_groups < FEWEST:
+            return Interval(known.low, max(found.high, share), f"{found.method}; lower end {known.method}")
+        return found
 
 
 def excess(ours: Estimate, theirs: Estimate, name: str) -> Estimate:
