@@ -45,6 +45,13 @@ BENCHMARKS = (
     ("One million records", "million", "python benchmarks/million.py --out docs/results/million.csv",
      "Seconds of the trace-only attacks over a million synthetic records of 20 to 60 tokens, streamed in blocks; the "
      "aim is 60 s and 4 GB on 2 cores."),
+    ("Generating against reading off", "generation",
+     "python benchmarks/generation.py --continued 16 --batch 16 --sampled 1 --generations 100 --records 48 "
+     "--out docs/results/generation.csv",
+     "Processor seconds of one thread in float32 on a CPU that was shared. The closed form is one pass with one "
+     "decoding at one prefix; the same pass serves every prefix length and, at a few percent more, the whole default "
+     "set of decodings. It was hoped to be a thousand times faster than sampling; for one decoding and prefix it is "
+     "not, because batched sampling reads fifty times as many tokens at some three times the cost of each."),
     ("Speed", "speed", "python benchmarks/speed.py --data PHEE --out docs/results/speed.csv",
      "The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one "
      "product whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, "
