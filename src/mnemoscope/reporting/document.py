@@ -57,6 +57,7 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         spans_ranked=any("top1" in node for node in summary["spans"].values()),
         **_unprompted(summary),
         canaries=leakage.canaries(summary),
+        canary_reasons=ranking.reasons(leakage.canaries(summary)),
         one_run=leakage.one_run(summary),
         perplexity=tables.pairs(summary["perplexity"]),
         counterfactual=tables.counterfactual(summary),
