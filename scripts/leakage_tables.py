@@ -19,6 +19,7 @@ WHO = {
     "reference_planted": "planted, base model",
     "excess": "training minus held out",
 }
+ALL_QUERIES = tuple(f"n{10**k}" for k in range(7))
 COPIES = {"qkvo-r16-quarter": "members", "quarter-x8": "planted", "quarter-x32": "planted"}
 """The runs of the table of copies, and whose curve each shows."""
 
@@ -54,10 +55,10 @@ def by_copies(runs: Mapping[str, Rows], tell: Tell) -> list[str]:
                         label,
                         tree["n1"][side]["n_members" if side == who else "n_nonmembers"],
                         first,
-                        *(tell(tree[n][side]) for n in QUERIES),
+                        *(tell(tree[n][side]) for n in ALL_QUERIES),
                     ]
                 )
-    heads = ["run", "records", "greedy, word for word", *(f"N = {int(n[1:]):,}" for n in QUERIES)]
+    heads = ["run", "records", "greedy, word for word", *(f"N = {int(n[1:]):,}" for n in ALL_QUERIES)]
     lines = table(heads, found)
     text = (
         "Expected share of records whose second half comes back word for word at least once in N queries at "

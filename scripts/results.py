@@ -49,9 +49,9 @@ BENCHMARKS = (
      "python benchmarks/generation.py --continued 16 --batch 16 --sampled 1 --generations 100 --records 48 "
      "--out docs/results/generation.csv",
      "Processor seconds of one thread in float32 on a CPU that was shared. The closed form is one pass with one "
-     "decoding at one prefix; the same pass serves every prefix length and, at a few percent more, the whole default "
-     "set of decodings. It was hoped to be a thousand times faster than sampling; for one decoding and prefix it is "
-     "not, because batched sampling reads fifty times as many tokens at some three times the cost of each."),
+     "decoding at one prefix; the same pass serves every prefix length and other decodings too. It was hoped to be a "
+     "thousand times faster than sampling; for one decoding and prefix it is not: sampling in batches reads as many "
+     "tokens as it writes, each at a few times the cost of one in the pass."),
     ("Speed", "speed", "python benchmarks/speed.py --data PHEE --out docs/results/speed.csv",
      "The aims are 70% for scoring, 55% for training and at most 15% for the columns. The yardstick repeats one "
      "product whose weights stay in the cache; a pass streams all weights and spends the rest on norms, attention, "

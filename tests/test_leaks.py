@@ -106,7 +106,7 @@ def test_unprompted_texts_are_looked_up(done: Done) -> None:
     for row in found.itertuples():
         stands = [row.text[k : k + row.run] for k in range(len(row.text) - row.run + 1)]  # a token is a byte here
         assert any(part in records[row.member] for part in stands)
-    assert done.value("unprompted.found.members") >= done.value("unprompted.found.heldout")
+    assert done.value("unprompted.found.members") > done.value("unprompted.found.heldout")
 
 
 def test_the_page_tells_it_and_holds_no_text(done: Done) -> None:

@@ -140,14 +140,13 @@ class _Others:
         ids = case.tokens.ids
         members = [i for i, record in enumerate(case.records) if record.role == "member"]
         cuts = {i: k for i in members if (k := extraction.cut(len(ids[i]), prefix)) is not None}
-        names = {name: code for code, name in enumerate(sorted({record.group for record in case.records}))}
-        self._own = [names[record.group] for record in case.records]
-        self._groups = np.array([self._own[i] for i in cuts], dtype=np.int64)
+        _, self._own = np.unique([record.group for record in case.records], return_inverse=True)
+        self._groups = self._own[list(cuts)].astype(np.int64)
         self._index = extraction.NgramIndex([ids[i][k:] for i, k in cuts.items()], n=1)
 
     def share(self, new: NDArray[np.int32], row: int, suffix_tokens: int) -> float:
         """Longest run that stands in another group's suffix, over the length of the record's own."""
-        return self._index.longest(new, groups=self._groups, skip=self._own[row]).length / suffix_tokens
+        return self._index.longest(new, groups=self._groups, skip=int(self._own[row])).length / suffix_tokens
 
 
 def judge(case: Case, generations: Sequence[Generation]) -> list[Judgement]:

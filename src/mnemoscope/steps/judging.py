@@ -169,9 +169,8 @@ def _inputs(case: Case, found: Measured) -> dict[str, Any]:
         "canaries": found.canaries,
     }  # fmt: skip
     stages = ["checks", "scores", "extractions", "sampled", "generations", "spans"]
-    stages += [
-        stage for stage, rows in optional.items() if rows
-    ]  # an earlier audit may have left one that is not asked
+    # only what this audit asked for: an earlier one may have left more
+    stages += [stage for stage, rows in optional.items() if rows]
     return {
         "level": asked.level, "resamples": asked.resamples, "prior": asked.prior, "match_tokens": asked.match_tokens,
         "coins": found.coins, "seed": case.seed, "records": case.records_key, "version": provenance.versions(),
