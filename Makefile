@@ -16,8 +16,8 @@ help: ## list the targets
 demo: .venv/.installed ## fine-tune, audit and report on the built-in model and invented notes; prints the report's path
 	$(BIN)/mnemoscope demo --out runs/demo
 
-test: .venv/.installed ## run the tests
-	$(BIN)/python -m pytest
+test: .venv/.installed ## run the tests, a file to each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/.installed ## ruff, mypy --strict, import-linter, docs freshness
 	$(BIN)/ruff check src tests scripts benchmarks
