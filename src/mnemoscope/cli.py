@@ -23,6 +23,7 @@ app.command(pipeline.demo)
 app.command(pipeline.finetune)
 app.command(pipeline.audit)
 app.command(pipeline.canaries)
+app.command(pipeline.study)
 app.command(pipeline.report)
 
 

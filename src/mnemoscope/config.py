@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -87,6 +88,9 @@ class Training(Options):
     """LoRA rank r."""
     alpha: Positive = 16
     """LoRA alpha; the update is scaled by alpha / rank."""
+    alpha_rule: Literal["fixed", "proportional", "rslora"] = "fixed"
+    """How alpha follows the rank: fixed, as the study has it; proportional, so that the scale is alpha / 8 at every rank;
+    rslora, scaled by alpha / sqrt(rank) (arXiv:2312.03732)."""
     dropout: Fraction = 0.05
     """LoRA dropout."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
@@ -113,6 +117,16 @@ class Training(Options):
         if self.micro_batches is not None and self.batch_size % self.micro_batches:
             raise ValueError(f"--micro-batches {self.micro_batches} must divide --batch-size {self.batch_size}")
         return self
+
+    @property
+    def lora_alpha(self) -> float:
+        """Alpha as PEFT takes it at this rank."""
+        return self.alpha * self.rank / 8 if self.alpha_rule == "proportional" else self.alpha
+
+    @property
+    def scale(self) -> float:
+        """What the update B A is multiplied by."""
+        return self.lora_alpha / (math.sqrt(self.rank) if self.alpha_rule == "rslora" else self.rank)
 
     def cell(self, matrices: tuple[str, ...], seed: int) -> str:
         """Name of this point of a study's grid, such as vo-r8-x1-s13."""

@@ -11,12 +11,14 @@ Each arrow is a stage that writes its files into the run folder and is skipped w
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from mnemoscope import steps
 from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
 from mnemoscope.results import Adapter, Audit
 from mnemoscope.store import Run
+from mnemoscope.study_file import read_study
 
 DEFAULT = "smollm2-135m-instruct-q4"
 """The built-in model."""
@@ -123,24 +125,7 @@ def audit(
     case = steps.open_case(run, model, trained, reference, records, apart, measurement, compute, seed)
     steps.foresee(case, names)
     steps.prepare(run, records, source, audited=apart)
-    traces = steps.trace(case)
-    extractions = steps.extract(case, traces)
-    sampled = steps.sample(case, traces)
-    generations = steps.generate(case, traces)
-    judgements = steps.judge(case, generations)
-    spans = steps.spans(case, traces)
-    written = steps.unprompted(case)
-    exposed = steps.audit_canaries(case, planted)
-    checks = steps.check_texts(case)
-    steps.describe(case)
-    evidence = steps.gather(case, traces, names)  # last of all that asks the target: shadows take its adapter off
-    scores = steps.attack(case, evidence, names)
-    memorized = steps.counterfactuals(case, evidence)
-    found = steps.Measured(
-        traces, checks, scores, extractions, sampled, generations, judgements, spans, written, memorized, exposed,
-        steps.by_coins(trained, apart),
-    )  # fmt: skip
-    steps.estimate(case, found)
+    steps.measure(case, names, planted, coins=steps.by_coins(trained, apart))
     steps.report(Run(run.folder), show_text=show_text)  # from what is on disk, as anybody else would
     return Audit(run.folder, case.cell)
 
@@ -174,6 +159,19 @@ def canaries(
     """
     made = steps.make_canaries(model, Path(data), Path(out), wanted, columns=columns, compute=compute, seed=seed)
     return made.manifest
+
+
+def study(
+    file: Path | None = None,
+    *,
+    data: str | None = None,
+    out: Path | None = None,
+    executor: Literal["here", "ray"] = "here",
+    address: str | None = None,
+) -> None:
+    """Run a study: a grid of fine-tunings, each audited, and the answers that they give together."""
+    planned = steps.plan(read_study(file), data, out)
+    steps.run_cells(planned, executor, address)
 
 
 def report(run: Path, *, show_text: bool = False) -> Audit:

@@ -11,6 +11,7 @@ from .neighbours import neighbours, unchangeable
 from .overlap import overlap
 from .planted_file import set_apart, training_texts, with_canaries
 from .reading import read
+from .redraw import redraw
 from .sampling import sample
 from .synthetic import notes
 
@@ -32,6 +33,7 @@ __all__ = [
     "read",
     "read_canaries",
     "reconcile",
+    "redraw",
     "sample",
     "set_apart",
     "training_texts",

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from mnemoscope.errors import Interrupted
-from mnemoscope.models.forward import plan_batches, trace
+from mnemoscope.models.callbacks import EPOCH, EachEpoch, HeldOut, Progress
 from mnemoscope.models.lora import quiet, save_adapter
 from mnemoscope.models.loss import IGNORED, summed_loss
 from mnemoscope.records import TrainingStep
@@ -117,47 +117,6 @@ class _Trainer(Trainer):
         return sampler
 
 
-class _Progress(TrainerCallback):
-    """Tells the bar how far it is, and turns Ctrl-C into a checkpoint."""
-
-    def __init__(self, tick: Callable[..., None], tokens_per_step: float) -> None:
-        self.tick, self.tokens_per_step, self.stop = tick, tokens_per_step, False
-
-    def interrupt(self, *_: object) -> None:
-        self.stop = True
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.tick(round(self.tokens_per_step))
-        control.should_save |= self.stop
-        control.should_training_stop |= self.stop
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            self.tick(0, note=f"loss {float(logs['loss']):.3f}")
-
-
-class _HeldOut(TrainerCallback):
-    """Perplexity of held-out records at the end of every epoch, kept in the log that checkpoints carry."""
-
-    def __init__(self, lm: LanguageModel, heldout: Tokens, steps_per_epoch: int) -> None:
-        self.lm, self.heldout, self.steps_per_epoch = lm, heldout, steps_per_epoch
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        at_end = state.global_step == state.max_steps or state.global_step % self.steps_per_epoch == 0
-        if len(self.heldout) and at_end:
-            value = perplexity(self.lm, self.heldout)
-            state.log_history.append({"step": state.global_step, "heldout_perplexity": value})
-
-
-def perplexity(lm: LanguageModel, tokens: Tokens) -> float:
-    """exp of the mean loss over all tokens, the start token's successor included."""
-    training = lm.model.training
-    lm.model.eval()
-    traces, _ = trace(lm, tokens, plan_batches(tokens.lengths))
-    lm.model.train(training)
-    return float(np.exp(-traces.columns["logprob"].astype(np.float64).mean()))
-
-
 def finetune(
     lm: LanguageModel,
     training: Tokens,
@@ -167,6 +126,7 @@ def finetune(
     work: Path,
     out: Path,
     facts: dict[str, Any],
+    epochs: Path | None = None,
     tick: Callable[..., None] = lambda *_, **__: None,
 ) -> list[TrainingStep]:
     """Train the model's adapter on every row of `training`, write it to `out`, and say how it went.
@@ -178,19 +138,23 @@ def finetune(
         work: where checkpoints are kept until the adapter is written; an earlier run's are resumed.
         out: the PEFT folder.
         facts: what else the adapter should say of itself.
+        epochs: where PEFT folders named 1, 2, … are put, the adapter after each epoch; None to keep the last alone.
         tick: called as tick(tokens) and tick(0, note="loss …").
 
     Raises:
         Interrupted: Ctrl-C; the same call goes on from there.
     """
     steps = total_steps(len(training), recipe.batch_size, recipe.epochs)
-    progress = _Progress(tick, training.total * recipe.epochs / steps)
+    per_epoch = -(-len(training) // recipe.batch_size)
+    progress = Progress(tick, training.total * recipe.epochs / steps)
+    callbacks = [progress, HeldOut(lm, heldout, per_epoch)]
+    callbacks += [EachEpoch(lm, work, per_epoch, facts)] if epochs else []
     trainer = _Trainer(
         model=lm.model,
         args=_arguments(recipe, work, lm.device),
         train_dataset=_Records(training, lm.start_id),
         data_collator=collate,
-        callbacks=[progress, _HeldOut(lm, heldout, -(-len(training) // recipe.batch_size))],
+        callbacks=callbacks,
     )
     start = newest_checkpoint(work)
     if start:
@@ -200,11 +164,21 @@ def finetune(
         raise Interrupted("stopped after a checkpoint")
     lm.model.eval()
     save_adapter(lm, out, facts)
+    if epochs is not None:
+        _move_epochs(work, epochs)
     shutil.rmtree(work, ignore_errors=True)
     return history(trainer.state.log_history)
 
 
-def _train(trainer: Trainer, progress: _Progress, start: Path | None) -> None:
+def _move_epochs(work: Path, out: Path) -> None:
+    out.mkdir()
+    prefix = EPOCH.format("")
+    for folder in sorted(work.glob(EPOCH.format("*"))):
+        if folder.suffix != ".half":
+            folder.replace(out / folder.name.removeprefix(prefix))
+
+
+def _train(trainer: Trainer, progress: Progress, start: Path | None) -> None:
     old = None
     if _in_main_thread():
         old = signal.signal(signal.SIGINT, progress.interrupt)

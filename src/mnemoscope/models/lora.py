@@ -120,8 +120,17 @@ def _why_not(model: Any, names: list[str], role: str, n: int, layers: int) -> st
     return f"{kind} has {n} modules that are {role!r} in {layers} layers: leave {role!r} out of --matrices"
 
 
-def add_lora(lm: LanguageModel, *, matrices: tuple[str, ...], rank: int, alpha: int, dropout: float, seed: int) -> None:
-    """Wrap the model with a fresh LoRA adapter (B = 0).
+def add_lora(
+    lm: LanguageModel,
+    *,
+    matrices: tuple[str, ...],
+    rank: int,
+    alpha: float,
+    dropout: float,
+    seed: int,
+    rslora: bool = False,
+) -> None:
+    """Wrap the model with a fresh LoRA adapter (B = 0), scaled by alpha / rank, or with `rslora` alpha / sqrt(rank).
 
     Raises:
         ModelError: the matrices are not all there.
@@ -130,7 +139,8 @@ def add_lora(lm: LanguageModel, *, matrices: tuple[str, ...], rank: int, alpha: 
     wanted = sorted(name for names in found.values() for name in names)
     torch.manual_seed(seed)  # PEFT draws A from the global generator
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
+        r=rank, lora_alpha=int(alpha) if alpha == int(alpha) else alpha, lora_dropout=dropout, bias="none",  # type: ignore[arg-type]
+        task_type="CAUSAL_LM", use_rslora=rslora,
         target_modules=_shortest(lm.model, found, wanted),
     )  # fmt: skip
     with quiet():

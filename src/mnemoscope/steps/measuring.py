@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,22 @@ if TYPE_CHECKING:
 REFERENCE = "reference/traces.parquet"
 
 
-def trace(case: Case) -> dict[str, Traces]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How target and reference are read where not both are read from scratch."""
+
+    key: str
+    """Of all that this changes in the numbers."""
+    tokens: int
+    """Tokens that are read."""
+    pair: Callable[[Callable[[int], None]], tuple[Traces, Traces]]
+    """Takes a progress tick, gives the traces of target and reference over the case's records."""
+
+
+def trace(case: Case, reading: Reading | None = None) -> dict[str, Traces]:
     """Traces of target and reference over all records, from one pass each, with the declared decodings.
+
+    `reading` says how, where it is not one pass of each over the case's records.
 
     Raises:
         ModelError: the adapter changes nothing.
@@ -36,18 +51,23 @@ def trace(case: Case) -> dict[str, Traces]:
         "adapter": models.adapter_hash(case.target),
         "reference": case.base.weights_sha256 if case.base else "adapter off",
         **identity(case.target, case.compute),
+        **({"reading": reading.key} if reading else {}),
     }
+    total = reading.tokens if reading else 2 * tokens.total
 
     def work() -> None:
-        with bar("read target and base", 2 * tokens.total, "tokens") as tick:
-            found = models.trace_pair(case.target, case.base, tokens, tick, decodings)
+        with bar("read target and base", total, "tokens") as tick:
+            if reading is not None:
+                found = reading.pair(tick)
+            else:
+                found = models.trace_pair(case.target, case.base, tokens, tick, decodings)
         _refuse_inert(*found)
         for name, traces in zip((path, REFERENCE), found, strict=True):
             with run.writing(name) as out:
                 write_traces(out, traces)
 
     read = {**inputs, "decodings": [one.label for one in decodings]}
-    run.stage("traces", read, [path, REFERENCE], work, units=2 * tokens.total)
+    run.stage("traces", read, [path, REFERENCE], work, units=total)
     run.mark("pass", inputs)  # what follows hangs on this: more decodings change nothing else
     return {"target": read_traces(run.path(path)), "reference": read_traces(run.path(REFERENCE))}
 

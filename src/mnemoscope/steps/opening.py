@@ -34,15 +34,21 @@ def open_for_training(
         ModelError: the model cannot be used, or has not all of the matrices.
     """
     lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
-    models.add_lora(
-        lm,
-        matrices=matrices,
-        rank=training.rank,
-        alpha=training.alpha,
-        dropout=training.dropout,
-        seed=derive(seed, "lora"),
-    )
+    fresh_adapter(lm, matrices, training, seed)
     return lm
+
+
+def fresh_adapter(lm: LanguageModel, matrices: tuple[str, ...], training: Training, seed: int) -> None:
+    """Put a fresh adapter on the model in place of the one it may have.
+
+    Raises:
+        ModelError: the model has not all of the matrices.
+    """
+    models.detach(lm)
+    models.add_lora(
+        lm, matrices=matrices, rank=training.rank, alpha=training.lora_alpha, dropout=training.dropout,
+        rslora=training.alpha_rule == "rslora", seed=derive(seed, "lora"),
+    )  # fmt: skip
 
 
 def open_pair(

@@ -13,7 +13,7 @@ from mnemoscope.errors import ConfigError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import derive, generator
-from mnemoscope.steps.opening import identity
+from mnemoscope.steps.opening import fresh_adapter, identity
 from mnemoscope.steps.training import recipe_for
 from mnemoscope.store import Run
 from mnemoscope.tables import read_traces, write_traces
@@ -104,7 +104,7 @@ def _shadow(case: Case, k: int, rows: Sequence[int], training: Training) -> Any:
     planned = case.tokens.take(rows)
 
     def work() -> None:
-        _fresh_adapter(case, training, inputs["seed"])
+        fresh_adapter(case.target, models.parse_matrices(training.matrices), training, inputs["seed"])
         recipe = recipe_for(training, planned, case.target, inputs["seed"])
         checkpoints = case.run.path(case.file(f"shadows/{k}/.checkpoints-{derive(0, str(inputs)):x}"))
         total = round(planned.total * recipe.epochs)
@@ -121,12 +121,3 @@ def _shadow(case: Case, k: int, rows: Sequence[int], training: Training) -> Any:
 
     case.run.stage(name, inputs, [folder, path], work, units=round(planned.total * training.epochs))
     return read_traces(case.run.path(path))
-
-
-def _fresh_adapter(case: Case, training: Training, seed: int) -> None:
-    models.detach(case.target)
-    matrices = models.parse_matrices(training.matrices)
-    models.add_lora(
-        case.target, matrices=matrices, rank=training.rank, alpha=training.alpha, dropout=training.dropout,
-        seed=derive(seed, "lora"),
-    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from mnemoscope import models
@@ -29,14 +30,21 @@ def train(
     training: Training,
     compute: Compute,
     seed: int,
+    *,
+    tokens: Tokens | None = None,
+    every_epoch: bool = False,
 ) -> int:
     """Train the cell's adapter and return its number of trainable parameters.
+
+    `tokens` are those of `records`, where they are known. With `every_epoch` the adapter after each epoch is kept as
+    well, in cells/CELL/epochs/1, 2, …
 
     Raises:
         RunError: the folder holds this cell trained with other settings.
     """
     name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
-    tokens = models.tokenize(lm, records, max_tokens=compute.max_tokens)
+    epochs = f"cells/{cell}/epochs"
+    tokens = tokens or models.tokenize(lm, records, max_tokens=compute.max_tokens)
     recipe = recipe_for(training, tokens.take(slots), lm, derive(seed, "training"))
     parameters = models.trainable_parameters(lm)
     inputs = {
@@ -59,11 +67,17 @@ def train(
         }
         total = round(planned.total * recipe.epochs)
         checkpoints = run.path(f"cells/{cell}/.checkpoints-{derive(0, str(inputs)):x}")
-        with bar("fine-tune", total, "tokens") as tick, run.writing(folder) as out, run.writing(log) as rows:
-            steps = models.finetune(lm, planned, heldout, recipe, work=checkpoints, out=out, facts=facts, tick=tick)
+        with ExitStack() as stack:
+            tick = stack.enter_context(bar("fine-tune", total, "tokens"))
+            rows, out = stack.enter_context(run.writing(log)), stack.enter_context(run.writing(folder))
+            each = stack.enter_context(run.writing(epochs)) if every_epoch else None
+            steps = models.finetune(
+                lm, planned, heldout, recipe, work=checkpoints, out=out, facts=facts, epochs=each, tick=tick
+            )
             write_rows(rows, TrainingStep, steps)
 
-    ran = run.stage(name, inputs, [folder, log], work, units=round(tokens.take(slots).total * training.epochs))
+    files = [folder, log, *([epochs] if every_epoch else [])]
+    ran = run.stage(name, inputs, files, work, units=round(tokens.take(slots).total * training.epochs))
     if not ran:
         say(f"{cell}: already trained, kept")
     return parameters

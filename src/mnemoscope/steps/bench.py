@@ -1,0 +1,118 @@
+"""What all cells of a study share: the model is opened once, records are cut once, the reference is traced once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import mnemoscope.data as texts
+from mnemoscope import models
+from mnemoscope.decoding import closed_form, distinct
+from mnemoscope.progress import bar
+from mnemoscope.records import Record
+from mnemoscope.steps.measuring import Reading
+from mnemoscope.steps.opening import identity
+from mnemoscope.store import Run, key_of
+from mnemoscope.tables import read_traces, write_traces
+from mnemoscope.traces import Traces
+
+if TYPE_CHECKING:
+    from mnemoscope.config import Compute
+    from mnemoscope.models import LanguageModel, Plan, Tokens
+    from mnemoscope.study_file import Study
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSet:
+    """The records of one seed, before planting, with all that its cells share."""
+
+    records: tuple[Record, ...]
+    tokens: Tokens
+    """Aligned to `records`."""
+    plan: Plan
+    """Batches over `records`: every target of the seed and the reference go through them."""
+    key: str
+    """Of the texts and their order."""
+
+
+class Bench:
+    """The open model and the records of a study."""
+
+    def __init__(self, study: Study, pool: Sequence[Record], run: Run, compute: Compute) -> None:
+        """Open the model and cut all records; `run` keeps the reference's traces.
+
+        Raises:
+            ModelError: the model cannot be used.
+        """
+        self.study, self.run, self.compute = study, run, compute
+        self.lm: LanguageModel = models.open_model(
+            study.model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token
+        )
+        self._pool = pool
+        self._tokens = models.tokenize(self.lm, pool, max_tokens=compute.max_tokens)
+        self._seeds: dict[int, SeedSet] = {}
+
+    def of(self, seed: int) -> SeedSet:
+        """The records of a seed."""
+        if seed not in self._seeds:
+            self._seeds[seed] = self._drawn(seed)
+        return self._seeds[seed]
+
+    def _drawn(self, seed: int) -> SeedSet:
+        records = drawn(self._pool, self.study, seed)
+        rows = {record.id: row for row, record in enumerate(self._pool)}
+        tokens = self._tokens.take([rows[record.id] for record in records])
+        key = key_of([[record.id, record.text] for record in records])
+        return SeedSet(records, tokens, models.plan_batches(tokens.lengths), key)
+
+    def reading(self, seed: int, rows: Sequence[int]) -> Reading:
+        """How a cell reads the records `rows` of its seed: the target once, the reference as it was read before."""
+        given = self.of(seed)
+        index = np.asarray(rows, dtype=np.int64)
+
+        def pair(tick: Tick) -> tuple[Traces, Traces]:
+            target, reference = self.pair(given, tick)
+            return target.take(index), reference.take(index)
+
+        return Reading(key_of([given.key, "one plan a seed"]), given.tokens.total, pair)
+
+    def pair(self, given: SeedSet, tick: Tick) -> tuple[Traces, Traces]:
+        """Traces of target and reference over all records of a seed, through one plan."""
+        reference = self.reference(given)
+        target, finer = models.trace(self.lm, given.tokens, given.plan, tick, self._decodings())
+        if finer != given.plan:  # a batch did not fit: both go through the halves
+            with models.without_adapter(self.lm):
+                reference, _ = models.trace(self.lm, given.tokens, finer, tick, self._decodings())
+        return target, reference
+
+    def reference(self, given: SeedSet) -> Traces:
+        """The base model's traces of a seed's records, from the first cell that asked."""
+        name, path = f"reference/{given.key[:16]}", f"reference/{given.key[:16]}.parquet"
+        inputs = {
+            "texts": given.key, "decodings": [one.label for one in self._decodings()], **identity(self.lm, self.compute)
+        }  # fmt: skip
+
+        def work() -> None:
+            with (
+                bar("read base", given.tokens.total, "tokens") as tick,
+                models.without_adapter(self.lm, off=hasattr(self.lm.model, "peft_config")),
+                self.run.writing(path) as out,
+            ):
+                write_traces(out, models.trace(self.lm, given.tokens, given.plan, tick, self._decodings())[0])
+
+        self.run.stage(name, inputs, [path], work, units=given.tokens.total)
+        return read_traces(self.run.path(path))
+
+    def _decodings(self) -> tuple[object, ...]:
+        return distinct(self.study.extraction.decodings, closed_form)
+
+
+def drawn(pool: Sequence[Record], study: Study, seed: int) -> tuple[Record, ...]:
+    """The records of a seed: roles drawn anew where the study says so, then its share of the groups."""
+    placed = texts.redraw(pool, seed) if study.data.split == "redrawn" else pool
+    return texts.sample(placed, study.data.share, seed)

@@ -1,0 +1,216 @@
+"""A study in progress: its plan, its cells, who runs them, and how far they are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mnemoscope.data as texts
+from mnemoscope import executors, models, provenance, registry
+from mnemoscope.config import Columns
+from mnemoscope.errors import ConfigError, RunError
+from mnemoscope.grid import Cell, cells, spellings
+from mnemoscope.progress import board, listening, tell
+from mnemoscope.steps.bench import Bench, drawn
+from mnemoscope.steps.cells import cell_key, finished, run_cell
+from mnemoscope.steps.inputs import check, read, told
+from mnemoscope.store import Run
+
+if TYPE_CHECKING:
+    from mnemoscope.config import Compute
+    from mnemoscope.executors import Event
+    from mnemoscope.records import Record
+    from mnemoscope.study_file import Study
+
+STATUS = "status.json"
+"""How far each cell is; with timings.json the only file that differs between equal studies."""
+EVERY = 2.0
+"""Seconds between two writes of the status while a cell runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study that was checked: what to run, and where it goes."""
+
+    study: Study
+    run: Run
+    """The study's folder."""
+    pool: tuple[Record, ...]
+    """All records, with the roles that the data gives."""
+    cells: tuple[Cell, ...]
+    keys: Mapping[str, str]
+    """Cell to the key that it is finished with."""
+
+    def folder(self, cell: str) -> Path:
+        """The run folder of a cell."""
+        return self.run.path(f"cells/{cell}")
+
+    def waiting(self) -> list[str]:
+        """Cells that are not finished."""
+        return [cell.id for cell in self.cells if not finished(self.folder(cell.id), self.keys[cell.id])]
+
+    def compute(self) -> Compute:
+        """Where and how numbers are computed: what the study was begun with, where it was."""
+        asked, begun = self.study.compute_options(), self.run.manifest.get("dtype")
+        return asked.model_copy(update={"dtype": begun}) if asked.dtype == "auto" and begun else asked
+
+
+def plan(study: Study, data: str | None, out: Path | None) -> Plan:
+    """Check a study and open its folder; nothing is written and no model is opened.
+
+    Raises:
+        ConfigError: something in the study cannot be.
+        DataError: the records cannot be read.
+        RunError: the folder holds a study with other settings.
+    """
+    source = data or study.data.source
+    if source is None:
+        raise ConfigError("the study names no data: give --data, or data.source in the study file")
+    _check(study)
+    study = study.model_copy(update={"data": study.data.model_copy(update={"source": source})})
+    grid = cells(study, {text: models.parse_matrices(text) for text in spellings(study)})
+    pool = read(source, None, None, _columns(study), seed=0)
+    fixed = _fixed(study, pool)
+    run = Run(out or Path("runs") / study.name)
+    _refuse_others(run, fixed)
+    run.manifest |= {"fixed": fixed, "study": study.model_dump(mode="json")}
+    return Plan(study, run, pool, grid, {cell.id: cell_key(study, cell, fixed) for cell in grid})
+
+
+def _check(study: Study) -> None:
+    for name in (*study.attacks, study.rules.attack):
+        needs = registry.find(name).needs if name != "all" else ()
+        if name == "all" or not set(needs) <= set(registry.TRACE_ONLY):
+            raise ConfigError(f"attacks: {name!r} needs further passes; a study runs those that need none")
+    if registry.find(study.rules.attack).fitted:
+        raise ConfigError(f"rules.attack: {study.rules.attack!r} is fitted, and is not the same in two cells")
+    check(study.measurement(study.extraction.generations))
+
+
+def _columns(study: Study) -> Columns:
+    data = study.data
+    return Columns(
+        text_column=data.text_column, id_column=data.id_column, group_column=data.group_column,
+        split_column=data.split_column,
+    )  # fmt: skip
+
+
+def _fixed(study: Study, pool: Sequence[Record]) -> dict[str, Any]:
+    """What all cells share, and may not change while a study goes on."""
+    kept = study.model_dump(mode="json", include={"model", "training", "extraction", "attacks", "compute"})
+    return {
+        **kept,
+        "data": {**study.data.model_dump(mode="json", exclude={"source"}), "sha256": texts.describe(pool, "").sha256},
+        "weights": models.locate(study.model).weights_sha256,
+        "versions": provenance.versions(),
+    }
+
+
+def _refuse_others(run: Run, fixed: Mapping[str, Any]) -> None:
+    begun = run.manifest.get("fixed")
+    if run.manifest["stages"] and begun is None:
+        raise RunError(f"--out {run.folder.name} holds a run that is no study: give a new folder")
+    for name in fixed if begun is not None else ():
+        if fixed[name] != begun.get(name):
+            raise RunError(
+                f"{run.folder.name} holds a study begun with another {name}: give a new --out, or the old {name}"
+            )
+
+
+def run_cells(plan: Plan, executor: str, address: str | None) -> dict[str, str]:
+    """Run what is not finished; cell to the error of each that failed.
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on from there.
+        ConfigError: the executor cannot run.
+    """
+    waiting = plan.waiting()
+    plan.run.note(cells={cell.id: _described(cell) for cell in plan.cells})
+    states = Board(plan, waiting)
+    for line in told(texts.describe(drawn(plan.pool, plan.study, plan.cells[0].seed), str(plan.study.data.source))):
+        tell(line)
+    tell(f"{len(plan.cells)} cells, {len(plan.cells) - len(waiting)} of them finished before")
+    with board("cells", len(plan.cells)) as tick:
+        tick(len(plan.cells) - len(waiting))
+        states.tick = tick
+        if waiting:
+            RUNNERS[executor](plan, waiting, states, address)
+    states.write()
+    return states.errors
+
+
+def _described(cell: Cell) -> dict[str, Any]:
+    return {"training": cell.training.model_dump(mode="json"), "seed": cell.seed, "others": cell.others}
+
+
+class Board:
+    """How far each cell is: told by an executor, shown by a bar, written to status.json for other terminals."""
+
+    def __init__(self, plan: Plan, waiting: Sequence[str]) -> None:
+        self._run = plan.run
+        self._lengths = {cell.id: 0 for cell in plan.cells}
+        self.tick: Callable[..., None] = lambda *_, **__: None
+        self.errors: dict[str, str] = {}
+        self._written = 0.0
+        self.cells: dict[str, dict[str, Any]] = {
+            cell.id: {"state": "waiting" if cell.id in waiting else "done"} for cell in plan.cells
+        }
+        self._begun = time.time()
+
+    def told(self, event: Event) -> None:
+        """Take down what an executor tells."""
+        cell, now = self.cells[event.cell], time.time()
+        cell.setdefault("begun", now)
+        cell |= {"state": event.state, "stage": event.note, "done": event.done, "total": event.total}
+        if event.state == "running":
+            return self._write_now_and_then()
+        cell["seconds"] = round(now - cell["begun"], 1)
+        self.tick(1)
+        if event.state == "failed":
+            self.errors[event.cell] = cell["error"] = event.error
+            tell(f"{event.cell}: failed: {event.error.splitlines()[0] if event.error else ''}")
+        self.write()
+        return None
+
+    def _write_now_and_then(self) -> None:
+        if time.time() - self._written > EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Write status.json."""
+        self._written = time.time()
+        self._run.write_json(STATUS, {"begun": self._begun, "updated": self._written, "cells": self.cells})
+
+
+def _here(plan: Plan, waiting: Sequence[str], states: Board, address: str | None) -> None:
+    if address is not None:
+        raise ConfigError("--address needs --executor ray")
+    bench = Bench(plan.study, plan.pool, plan.run, plan.compute())
+    plan.run.note(dtype=str(bench.lm.dtype).removeprefix("torch."))
+    known = {cell.id: cell for cell in plan.cells}
+
+    def work(cell: str, note: Callable[[str, int, int], None]) -> None:
+        with listening(note):
+            run_cell(bench, known[cell], plan.folder(cell), plan.keys[cell])
+
+    executors.run_here(waiting, work, states.told)
+
+
+RUNNERS: dict[str, Callable[[Plan, Sequence[str], Board, str | None], None]] = {"here": _here}
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """status.json of a study.
+
+    Raises:
+        RunError: there is none.
+    """
+    try:
+        value: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"--status {folder}: no study was begun there") from None
+    return value

@@ -1,0 +1,232 @@
+"""The study file: what a study may be told, validated at the door, all faults in one message with their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from mnemoscope.answers import Rules as DecisionRules
+from mnemoscope.config import Compute, Fraction, Measurement, Names, Positive, Training
+from mnemoscope.errors import ConfigError
+
+DEFAULT_ATTACKS = (
+    "loss", "zlib", "lr_sum", "lr_diff", "lr_ratio", "min_k", "min_k_plus_plus", "min_k_calibrated", "ez",
+)  # fmt: skip
+"""Need no further pass, and are fitted to nothing."""
+
+
+_RULES = DecisionRules()
+
+
+class Part(BaseModel):
+    """A part of the study file; each field's docstring is its description in the JSON schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Data(Part):
+    """The records, drawn anew for every seed."""
+
+    source: str | None = None
+    """phee, synthetic:N, a folder, a file or a hub set; `--data` on the command line goes before it."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1
+    """Keep this share of the groups, drawn for each seed."""
+    split: Literal["given", "redrawn"] = "redrawn"
+    """redrawn: who is a member is drawn anew for each seed, group by group, in the numbers that the data gives. given:
+    members are those of the data in every seed, and seeds differ in initialization, order and share alone."""
+    text_column: str | None = None
+    """As in mnemoscope finetune."""
+    id_column: str | None = None
+    """As in mnemoscope finetune."""
+    group_column: str | None = None
+    """As in mnemoscope finetune."""
+    split_column: str | None = None
+    """As in mnemoscope finetune."""
+
+
+class Extraction(Part):
+    """What is extracted in every cell."""
+
+    prefixes: Names = ("0.5",)
+    """Fractions of a record such as 0.5, or token counts such as 25t; the first counts for the answers."""
+    decodings: Names = Measurement().decodings
+    """Decodings whose probability to give back a suffix is read off the trace; the first counts for the answers."""
+    generations: str = "0"
+    """Records of each class to really continue, or all; planted ones always where this is not 0."""
+    generate_with: Names = ("greedy",)
+    """Decodings to continue them with."""
+    draws: Positive = 1
+    """Continuations of each record under each decoding that samples."""
+
+
+class Resources(Part):
+    """What one cell takes; an executor runs as many cells at once as the machines hold."""
+
+    cpus: Annotated[float, Field(gt=0)] = 1
+    """CPUs a cell, and its threads."""
+    gpus: Annotated[float, Field(ge=0)] = 0
+    """GPUs a cell; 0.25 lets four cells share one."""
+    retries: Annotated[int, Field(ge=0)] = 3
+    """How often a cell is begun again whose machine was lost."""
+
+
+class Rules(Part):
+    """How answers are decided; fixed before the study runs."""
+
+    attack: str = _RULES.attack
+    """The attack whose AUC is compared; lr_ratio is what the paper's code computes."""
+    level: Annotated[float, Field(gt=0.5, lt=1)] = _RULES.level
+    """Confidence level of every interval; a corrected p-value must be below 1 - level."""
+    resamples: Annotated[int, Field(ge=100)] = _RULES.resamples
+    """Bootstrap resamples."""
+    seeds: Annotated[int, Field(ge=2)] = _RULES.seeds
+    """Below so many seeds nothing replicates or fails to: it is not resolved."""
+    auc_margin: Fraction = _RULES.auc_margin
+    """A difference of AUC that is surely smaller does not replicate; also what "levels off" means."""
+    correlation_margin: Fraction = _RULES.correlation_margin
+    """The same for a correlation; also how near to 0 "does not predict" means."""
+    plateau: Annotated[float, Field(gt=0)] = _RULES.plateau
+    """The plateau begins at the rank whose fitted AUC is so near to the fit's limit."""
+    equal_parameters: Fraction = _RULES.equal_parameters
+    """Cells count as equal in size where their trainable parameters differ by at most this share."""
+
+    def decide_by(self) -> DecisionRules:
+        """The same for the statistics."""
+        return DecisionRules(**self.model_dump())
+
+
+def _listed(given: object) -> object:
+    return given if given is None or isinstance(given, list | tuple) else [given]
+
+
+def _fields(kind: type[BaseModel], *, several: bool) -> dict[str, Any]:
+    """The options of `kind`, all optional, with their checks and help texts; with `several` a list of each."""
+    found: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        one = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation  # type: ignore[misc]
+        many = Annotated[list[one], BeforeValidator(_listed, json_schema_input_type=one | list[one])]  # type: ignore[valid-type]
+        found[name] = ((many if several else one) | None, Field(None, description=field.description))
+    return found
+
+
+Recipe: type[Part] = create_model(
+    "Recipe", __base__=Part, __doc__="Options of fine-tuning that all cells share.", **_fields(Training, several=False)
+)
+Where: type[Part] = create_model(
+    "Where", __base__=Part, __doc__="As in mnemoscope audit.", **_fields(Compute, several=False)
+)
+Block: type[Part] = create_model(
+    "Block",
+    __base__=Part,
+    __doc__="A part of the grid: every combination of its lists.",
+    seeds=(
+        Annotated[tuple[int, ...], BeforeValidator(_listed)] | None,
+        Field(None, description="Seeds of this block; the study's when not given."),
+    ),
+    every_epoch=(bool, Field(False, description="Measure after every epoch, not only at the end.")),
+    generations=(str | None, Field(None, description="As in extraction, for this block alone.")),
+    **_fields(Training, several=True),
+)
+
+
+class Study(Part):
+    """A study: a model, data, a grid of fine-tunings, what is measured in each, and how the answers are decided."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    """Names the folder under runs/ when no --out is given: letters, digits, . _ -"""
+    model: str
+    """Built-in model, local folder, .gguf file or hub id."""
+    data: Data = Data()
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)] = (13,)
+    """Each seed draws members, order and initialization; cells of one seed share members and order."""
+    training: Recipe = Recipe()  # type: ignore[valid-type]
+    """Options of fine-tuning for all cells."""
+    grid: Annotated[tuple[Block, ...], Field(min_length=1)]  # type: ignore[valid-type]
+    """Blocks of cells; a cell that several blocks name is run once."""
+    attacks: Names = DEFAULT_ATTACKS
+    """Membership attacks of every cell; only those that need no further pass."""
+    extraction: Extraction = Extraction()
+    """What is extracted in every cell."""
+    compute: Where = Where()  # type: ignore[valid-type]
+    """Where and how numbers are computed."""
+    resources: Resources = Resources()
+    """What one cell takes."""
+    rules: Rules = Rules()
+    """How answers are decided."""
+
+    def compute_options(self) -> Compute:
+        """Where and how numbers are computed, with the defaults."""
+        return Compute(**_said(self.compute))
+
+    def measurement(self, generations: str) -> Measurement:
+        """What is measured in a cell."""
+        attacks = tuple(dict.fromkeys((*self.attacks, self.rules.attack)))
+        asked = {**self.extraction.model_dump(), "generations": generations, "attacks": attacks}
+        return Measurement(**asked, span_sample=0, resamples=self.rules.resamples, level=self.rules.level)
+
+
+def _said(part: BaseModel) -> dict[str, Any]:
+    return part.model_dump(exclude_none=True)
+
+
+def read_study(path: Path) -> Study:
+    """The study in a YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it is not allowed; all faults in one message.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}. Give a study file, such as studies/quick.yaml") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{Path(path).name} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{Path(path).name} holds no study: it needs at least name, model and grid")
+    try:
+        return Study.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(f"{Path(path).name}: {faults(error)}") from None
+
+
+def faults(error: ValidationError) -> str:
+    """All faults with their places, as in "grid[0].rank[1] 0: input should be greater than or equal to 1"."""
+    found = []
+    for fault in error.errors(include_url=False, include_context=False):
+        place = _place(fault["loc"])
+        said = fault["msg"].removeprefix("Value error, ")
+        known = f" (known: {', '.join(_known(fault['loc']))})" if fault["type"] == "extra_forbidden" else ""
+        got = "" if fault["type"] in ("missing", "extra_forbidden") else f" {fault['input']!r}"
+        if fault["type"] == "too_short" and fault["input"]:
+            continue  # its items were refused one by one
+        line = f"{place}{got}: {said[0].lower()}{said[1:]}{known}"
+        if line not in found:
+            found.append(line)
+    return "; ".join(found)
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The path of a fault without the names of union members, which pydantic adds."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if _is_place(part)]
+    return "".join(parts).removeprefix(".")
+
+
+def _is_place(part: int | str) -> bool:
+    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "float", "str", "bool"))
+
+
+def _known(loc: tuple[int | str, ...]) -> list[str]:
+    parts: dict[str, type[BaseModel]] = {
+        "data": Data, "training": Recipe, "grid": Block, "extraction": Extraction, "compute": Where,
+        "resources": Resources, "rules": Rules,
+    }  # fmt: skip
+    return list((parts.get(str(loc[0]), Study) if len(loc) > 1 else Study).model_fields)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a study file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Study.model_json_schema()}
