@@ -1,8 +1,8 @@
 from .config import Canaries, Columns, Compute, Measurement, Training
 from .errors import ConfigError, DataError, MnemoscopeError, ModelError, RunError, UserError
-from .pipeline import audit, canaries, demo, finetune, report
+from .pipeline import audit, canaries, demo, finetune, report, study
 from .registry import attack
-from .results import Adapter, Audit
+from .results import Adapter, Audit, StudyResult
 
 __all__ = [
     "Adapter",
@@ -16,6 +16,7 @@ __all__ = [
     "MnemoscopeError",
     "ModelError",
     "RunError",
+    "StudyResult",
     "Training",
     "UserError",
     "attack",
@@ -24,4 +25,5 @@ __all__ = [
     "demo",
     "finetune",
     "report",
+    "study",
 ]

@@ -58,3 +58,5 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     if result is not None:
         Console().print(result)
+    if getattr(result, "failed", ()):
+        sys.exit(1)  # a cell failed, and a script must hear of it

@@ -14,7 +14,7 @@ IN_NAME = ("matrices", "rank", "copies")
 """Options that every name of a cell holds."""
 SHORT = {"alpha_rule": "", "epochs": "e", "learning_rate": "lr", "planted": "p", "batch_size": "b", "dropout": "d"}
 """How other options that differ from the study's stand in a name."""
-SETTINGS = ("matrices", "rank", "alpha", "alpha_rule", "copies", "planted", "epochs", "learning_rate")
+SETTINGS = ("matrices", "rank", "alpha_rule", "copies", "planted", "epochs", "learning_rate")
 """Options that a table of cells has columns for."""
 
 
@@ -33,7 +33,7 @@ class Cell:
 
 
 def cells(study: Study, matrices: dict[str, tuple[str, ...]]) -> tuple[Cell, ...]:
-    """The cells, seed by seed, so that a study that is stopped early has whole seeds.
+    """The cells in the order of the blocks, and seed by seed inside a block: what is written first is run first.
 
     Args:
         study: the study.
@@ -47,8 +47,7 @@ def cells(study: Study, matrices: dict[str, tuple[str, ...]]) -> tuple[Cell, ...
         for cell in _cells(study, block, matrices):
             if cell != found.setdefault(cell.id, cell):
                 found[cell.id] = _joined(found[cell.id], cell)
-    order = {seed: place for place, seed in enumerate(dict.fromkeys(cell.seed for cell in found.values()))}
-    return tuple(sorted(found.values(), key=lambda cell: order[cell.seed]))
+    return tuple(found.values())
 
 
 def _joined(first: Cell, second: Cell) -> Cell:

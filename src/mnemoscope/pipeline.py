@@ -11,12 +11,15 @@ Each arrow is a stage that writes its files into the run folder and is skipped w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import RenderableType
 
 from mnemoscope import steps
 from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
-from mnemoscope.results import Adapter, Audit
+from mnemoscope.results import Adapter, Audit, StudyResult
 from mnemoscope.store import Run
 from mnemoscope.study_file import read_study
 
@@ -168,10 +171,40 @@ def study(
     out: Path | None = None,
     executor: Literal["here", "ray"] = "here",
     address: str | None = None,
-) -> None:
-    """Run a study: a grid of fine-tunings, each audited, and the answers that they give together."""
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    status: Path | None = None,
+) -> StudyResult | RenderableType:
+    """Run a study: a grid of fine-tunings, each of them audited, and the answers that they give together.
+
+    Cells are independent: one that fails is recorded and the others go on. A killed study goes on where it was when
+    the same command is given again.
+
+    For example:
+
+        mnemoscope study studies/quick.yaml
+        mnemoscope study studies/paper.yaml --data phee --dry-run
+        mnemoscope study studies/paper.yaml --data phee --executor ray --address auto
+        mnemoscope study --status runs/paper
+
+    Args:
+        file: Study file (YAML); docs/study.schema.json describes it to editors.
+        data: As in mnemoscope finetune; goes before data.source of the study file.
+        out: Study folder to make or to go on with; runs/NAME when not given.
+        executor: here: one cell after the other in this process. ray: on a Ray cluster (pip install 'mnemoscope[ray]').
+        address: Ray cluster to join: auto, host:port or ray://host:port; without it Ray runs on this machine alone.
+        dry_run: Run nothing; list the cells with their tokens, and the time and disk by a short calibration.
+        status: Run nothing; say how far the study in this folder is, from another terminal.
+    """
+    if status is not None:
+        return steps.shown_status(steps.read_status(status))
+    if file is None:
+        raise ConfigError("give a study file, such as studies/quick.yaml, or --status DIR")
     planned = steps.plan(read_study(file), data, out)
-    steps.run_cells(planned, executor, address)
+    if dry_run:
+        return steps.foresee_study(planned)
+    errors = steps.run_cells(planned, executor, address)
+    steps.answer(planned, errors)
+    return StudyResult(planned.run.folder, tuple(errors))
 
 
 def report(run: Path, *, show_text: bool = False) -> Audit:

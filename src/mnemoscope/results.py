@@ -116,6 +116,41 @@ class Audit:
         return Group(steps.terminal(Run(self.run), self.summary), *place)
 
 
+@dataclass(frozen=True)
+class StudyResult:
+    """A study: its finished cells and the answers they give."""
+
+    run: Path
+    """The study folder."""
+    failed: tuple[str, ...]
+    """Cells that failed in this call; status.json says why."""
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: the answers, then every point."""
+        value: dict[str, Any] = json.loads((self.run / "summary.json").read_text(encoding="utf-8"))
+        return value
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """One row a statistic of a cell, with its interval."""
+        return _frame(self.run / "points.parquet")
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """One row a claim: intervals from records and from seeds, decision and reason."""
+        return _frame(self.run / "answers.parquet")
+
+    def audit(self, cell: str) -> Audit:
+        """The audit of a cell."""
+        return Audit(self.run / "cells" / cell, cell)
+
+    def __rich__(self) -> RenderableType:
+        page = self.run / "report.html"
+        place = [Text(f"report  {page}")] if page.is_file() else []
+        return Group(steps.study_terminal(self.summary), *place)
+
+
 def _frame(path: Path) -> pd.DataFrame:
     import pandas as pd
 

@@ -103,12 +103,17 @@ def _listed(given: object) -> object:
     return given if given is None or isinstance(given, list | tuple) else [given]
 
 
+_Seeds = Annotated[
+    tuple[int, ...], BeforeValidator(_listed, json_schema_input_type=int | list[int]), Field(min_length=1)
+]
+
+
 def _fields(kind: type[BaseModel], *, several: bool) -> dict[str, Any]:
     """The options of `kind`, all optional, with their checks and help texts; with `several` a list of each."""
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
-        one = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation  # type: ignore[misc]
-        many = Annotated[list[one], BeforeValidator(_listed, json_schema_input_type=one | list[one])]  # type: ignore[valid-type]
+        one: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        many: Any = Annotated[list[one], BeforeValidator(_listed, json_schema_input_type=one | list[one])]
         found[name] = ((many if several else one) | None, Field(None, description=field.description))
     return found
 
@@ -124,7 +129,7 @@ Block: type[Part] = create_model(
     __base__=Part,
     __doc__="A part of the grid: every combination of its lists.",
     seeds=(
-        Annotated[tuple[int, ...], BeforeValidator(_listed)] | None,
+        _Seeds | None,
         Field(None, description="Seeds of this block; the study's when not given."),
     ),
     every_epoch=(bool, Field(False, description="Measure after every epoch, not only at the end.")),
@@ -141,17 +146,17 @@ class Study(Part):
     model: str
     """Built-in model, local folder, .gguf file or hub id."""
     data: Data = Data()
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_listed), Field(min_length=1)] = (13,)
+    seeds: _Seeds = (13,)
     """Each seed draws members, order and initialization; cells of one seed share members and order."""
-    training: Recipe = Recipe()  # type: ignore[valid-type]
+    training: Recipe = Recipe()
     """Options of fine-tuning for all cells."""
-    grid: Annotated[tuple[Block, ...], Field(min_length=1)]  # type: ignore[valid-type]
+    grid: Annotated[tuple[Block, ...], Field(min_length=1)]
     """Blocks of cells; a cell that several blocks name is run once."""
     attacks: Names = DEFAULT_ATTACKS
     """Membership attacks of every cell; only those that need no further pass."""
     extraction: Extraction = Extraction()
     """What is extracted in every cell."""
-    compute: Where = Where()  # type: ignore[valid-type]
+    compute: Where = Where()
     """Where and how numbers are computed."""
     resources: Resources = Resources()
     """What one cell takes."""

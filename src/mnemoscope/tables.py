@@ -28,11 +28,11 @@ def write_rows(path: Path, kind: type[Row], rows: Sequence[Row]) -> None:
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """Read what write_rows wrote."""
-    nested = {name: inner for name, hint in get_type_hints(kind).items() if (inner := _inner(hint)) is not None}
+    several = {name: _inner(hint) for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple}
     rows = pq.read_table(path).to_pylist()
     for row in rows:
-        for name, inner in nested.items():
-            row[name] = tuple(inner(**value) for value in row[name])
+        for name, inner in several.items():
+            row[name] = tuple(inner(**value) if inner else value for value in row[name])
     return [kind(**row) for row in rows]
 
 
@@ -48,20 +48,22 @@ def _type(hint: Any) -> pa.DataType:
         return pa.string()
     if get_origin(hint) in (Union, types.UnionType):
         return _type(next(part for part in get_args(hint) if part is not type(None)))
-    inner = _inner(hint)
-    if inner is None:
+    if get_origin(hint) is not tuple:
         raise TypeError(f"no parquet type for {hint}")
-    return pa.list_(pa.struct(list(_schema(inner))))
+    inner = _inner(hint)
+    return pa.list_(pa.struct(list(_schema(inner))) if inner else _type(get_args(hint)[0]))
 
 
 def _inner(hint: Any) -> type | None:
-    """The row type inside tuple[Row, ...]."""
-    inner = get_args(hint)[0] if get_origin(hint) is tuple else None
+    """The row type inside tuple[Row, ...]; None where it holds scalars."""
+    inner = get_args(hint)[0]
     return inner if isinstance(inner, type) and is_dataclass(inner) else None
 
 
 def _plain(value: Any) -> Any:
-    return [asdict(item) for item in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return [asdict(item) if is_dataclass(item) and not isinstance(item, type) else item for item in value]
 
 
 def write_traces(path: Path, traces: Traces) -> None:

@@ -3,3 +3,7 @@ from .digest import summary as summary
 from .document import available as available
 from .document import page as page
 from .sentences import headline as headline
+from .study_console import study_terminal as study_terminal
+from .study_digest import study_summary as study_summary
+from .study_document import study_page as study_page
+from .study_export import study_exports as study_exports

@@ -1,7 +1,11 @@
+from .answering import answer as answer
+from .answering import study_terminal as study_terminal
 from .auditing import measure as measure
 from .canaries import audit_canaries as audit_canaries
 from .case import open_case as open_case
 from .evidence import foresee as foresee
+from .foreseeing import Foreseen as Foreseen
+from .foreseeing import foresee_study as foresee_study
 from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder
 from .inputs import audited_records as audited_records
@@ -23,7 +27,8 @@ from .planting import make_canaries as make_canaries
 from .planting import read_canaries as read_canaries
 from .planting import set_apart as set_apart
 from .spans import spans as spans
+from .states import read_status as read_status
+from .states import shown_status as shown_status
 from .studying import plan as plan
-from .studying import read_status as read_status
 from .studying import run_cells as run_cells
 from .training import train as train

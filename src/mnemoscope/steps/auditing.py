@@ -16,7 +16,7 @@ from mnemoscope.steps.spans import spans
 from mnemoscope.steps.unprompted import unprompted
 
 if TYPE_CHECKING:
-    from mnemoscope.data import CanaryManifest
+    from mnemoscope.data import Canary
     from mnemoscope.records import Estimate
     from mnemoscope.steps.case import Case
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def measure(
     case: Case,
     names: Sequence[str],
-    planted: CanaryManifest | None = None,
+    planted: Sequence[Canary] = (),
     *,
     coins: bool = False,
     reading: Reading | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 
 import mnemoscope.data as texts
 from mnemoscope import models
-from mnemoscope.decoding import closed_form, distinct
+from mnemoscope.decoding import Decoding, closed_form, distinct
 from mnemoscope.progress import bar
 from mnemoscope.records import Record
 from mnemoscope.steps.measuring import Reading
@@ -84,17 +84,17 @@ class Bench:
     def pair(self, given: SeedSet, tick: Tick) -> tuple[Traces, Traces]:
         """Traces of target and reference over all records of a seed, through one plan."""
         reference = self.reference(given)
-        target, finer = models.trace(self.lm, given.tokens, given.plan, tick, self._decodings())
+        target, finer = models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())
         if finer != given.plan:  # a batch did not fit: both go through the halves
             with models.without_adapter(self.lm):
-                reference, _ = models.trace(self.lm, given.tokens, finer, tick, self._decodings())
+                reference, _ = models.trace(self.lm, given.tokens, finer, tick, self.decodings())
         return target, reference
 
     def reference(self, given: SeedSet) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked."""
         name, path = f"reference/{given.key[:16]}", f"reference/{given.key[:16]}.parquet"
         inputs = {
-            "texts": given.key, "decodings": [one.label for one in self._decodings()], **identity(self.lm, self.compute)
+            "texts": given.key, "decodings": [one.label for one in self.decodings()], **identity(self.lm, self.compute)
         }  # fmt: skip
 
         def work() -> None:
@@ -103,12 +103,13 @@ class Bench:
                 models.without_adapter(self.lm, off=hasattr(self.lm.model, "peft_config")),
                 self.run.writing(path) as out,
             ):
-                write_traces(out, models.trace(self.lm, given.tokens, given.plan, tick, self._decodings())[0])
+                write_traces(out, models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())[0])
 
         self.run.stage(name, inputs, [path], work, units=given.tokens.total)
         return read_traces(self.run.path(path))
 
-    def _decodings(self) -> tuple[object, ...]:
+    def decodings(self) -> Sequence[Decoding]:
+        """Those that every trace holds."""
         return distinct(self.study.extraction.decodings, closed_form)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +15,15 @@ from mnemoscope.grid import Cell, cells, spellings
 from mnemoscope.progress import board, listening, tell
 from mnemoscope.steps.bench import Bench, drawn
 from mnemoscope.steps.cells import cell_key, finished, run_cell
+from mnemoscope.steps.elsewhere import parcel, run_elsewhere, unpack
 from mnemoscope.steps.inputs import check, read, told
+from mnemoscope.steps.states import States
 from mnemoscope.store import Run
 
 if TYPE_CHECKING:
     from mnemoscope.config import Compute
-    from mnemoscope.executors import Event
     from mnemoscope.records import Record
     from mnemoscope.study_file import Study
-
-STATUS = "status.json"
-"""How far each cell is; with timings.json the only file that differs between equal studies."""
-EVERY = 2.0
-"""Seconds between two writes of the status while a cell runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +108,8 @@ def _refuse_others(run: Run, fixed: Mapping[str, Any]) -> None:
     begun = run.manifest.get("fixed")
     if run.manifest["stages"] and begun is None:
         raise RunError(f"--out {run.folder.name} holds a run that is no study: give a new folder")
-    for name in fixed if begun is not None else ():
-        if fixed[name] != begun.get(name):
+    for name in fixed:
+        if begun is not None and fixed[name] != begun.get(name):
             raise RunError(
                 f"{run.folder.name} holds a study begun with another {name}: give a new --out, or the old {name}"
             )
@@ -130,7 +124,7 @@ def run_cells(plan: Plan, executor: str, address: str | None) -> dict[str, str]:
     """
     waiting = plan.waiting()
     plan.run.note(cells={cell.id: _described(cell) for cell in plan.cells})
-    states = Board(plan, waiting)
+    states = States(plan.run, [cell.id for cell in plan.cells], waiting)
     for line in told(texts.describe(drawn(plan.pool, plan.study, plan.cells[0].seed), str(plan.study.data.source))):
         tell(line)
     tell(f"{len(plan.cells)} cells, {len(plan.cells) - len(waiting)} of them finished before")
@@ -147,46 +141,7 @@ def _described(cell: Cell) -> dict[str, Any]:
     return {"training": cell.training.model_dump(mode="json"), "seed": cell.seed, "others": cell.others}
 
 
-class Board:
-    """How far each cell is: told by an executor, shown by a bar, written to status.json for other terminals."""
-
-    def __init__(self, plan: Plan, waiting: Sequence[str]) -> None:
-        self._run = plan.run
-        self._lengths = {cell.id: 0 for cell in plan.cells}
-        self.tick: Callable[..., None] = lambda *_, **__: None
-        self.errors: dict[str, str] = {}
-        self._written = 0.0
-        self.cells: dict[str, dict[str, Any]] = {
-            cell.id: {"state": "waiting" if cell.id in waiting else "done"} for cell in plan.cells
-        }
-        self._begun = time.time()
-
-    def told(self, event: Event) -> None:
-        """Take down what an executor tells."""
-        cell, now = self.cells[event.cell], time.time()
-        cell.setdefault("begun", now)
-        cell |= {"state": event.state, "stage": event.note, "done": event.done, "total": event.total}
-        if event.state == "running":
-            return self._write_now_and_then()
-        cell["seconds"] = round(now - cell["begun"], 1)
-        self.tick(1)
-        if event.state == "failed":
-            self.errors[event.cell] = cell["error"] = event.error
-            tell(f"{event.cell}: failed: {event.error.splitlines()[0] if event.error else ''}")
-        self.write()
-        return None
-
-    def _write_now_and_then(self) -> None:
-        if time.time() - self._written > EVERY:
-            self.write()
-
-    def write(self) -> None:
-        """Write status.json."""
-        self._written = time.time()
-        self._run.write_json(STATUS, {"begun": self._begun, "updated": self._written, "cells": self.cells})
-
-
-def _here(plan: Plan, waiting: Sequence[str], states: Board, address: str | None) -> None:
+def _here(plan: Plan, waiting: Sequence[str], states: States, address: str | None) -> None:
     if address is not None:
         raise ConfigError("--address needs --executor ray")
     bench = Bench(plan.study, plan.pool, plan.run, plan.compute())
@@ -200,17 +155,16 @@ def _here(plan: Plan, waiting: Sequence[str], states: Board, address: str | None
     executors.run_here(waiting, work, states.told)
 
 
-RUNNERS: dict[str, Callable[[Plan, Sequence[str], Board, str | None], None]] = {"here": _here}
+def _on_ray(plan: Plan, waiting: Sequence[str], states: States, address: str | None) -> None:
+    def keep(cell: str, packed: bytes) -> None:
+        unpack(packed, plan.run, f"cells/{cell}")
+        plan.run.note(dtype=Run(plan.folder(cell)).manifest["model"]["dtype"])
+
+    asked = plan.study.resources
+    executors.run_on_ray(
+        waiting, run_elsewhere, parcel(plan), keep, states.told,
+        address=address, cpus=asked.cpus, gpus=asked.gpus, retries=asked.retries,
+    )  # fmt: skip
 
 
-def read_status(folder: Path) -> dict[str, Any]:
-    """status.json of a study.
-
-    Raises:
-        RunError: there is none.
-    """
-    try:
-        value: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RunError(f"--status {folder}: no study was begun there") from None
-    return value
+RUNNERS: dict[str, Callable[[Plan, Sequence[str], States, str | None], None]] = {"here": _here, "ray": _on_ray}

@@ -1,0 +1,79 @@
+"""A study as one self-contained page: no script, no request, no text unless the evidence holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from mnemoscope.answers import StudyEvidence
+from mnemoscope.reporting import study_tables, tables
+from mnemoscope.reporting.document import _environment
+from mnemoscope.reporting.paper import R_SQUARED, SETTING
+from mnemoscope.reporting.study_gallery import drawn
+from mnemoscope.reporting.study_relation import KINDS, MODELS
+
+FIRST = ("matrices", "perplexity", "rank")
+"""The paper's three questions."""
+
+
+def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
+    """The study's page as one HTML file.
+
+    Args:
+        evidence: what the cells gave. Generated text is shown where `texts` holds it, and nowhere else.
+        summary: `study_summary(evidence)`; the page shows its numbers and no others.
+    """
+    questions = {name: _question(node) for name, node in summary["answers"].items()}
+    texts = [row.text for row in evidence.texts]
+    return _environment().get_template("study.html.j2").render(
+        s=summary,
+        show_text=any(text is not None for text in texts),
+        first=[node for name, node in questions.items() if name in FIRST],
+        further=[node for name, node in questions.items() if name not in FIRST and node["claims"]],
+        facts=study_tables.facts(summary),
+        paper_setting=SETTING,
+        areas=study_tables.areas(summary),
+        drawn=_safe(evidence, summary),
+        models=MODELS,
+        kinds=KINDS,
+        r_squared=R_SQUARED,
+        canaries=study_tables.canaries(summary, texts),
+        cells=_linked(evidence, summary),
+        methods=_methods(summary),
+        means=study_tables.others(summary),
+        settings=tables.settings(summary["settings"]),
+    )  # fmt: skip
+
+
+def _question(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {**node, "rows": study_tables.claims(node), "level": study_tables.levels(node)}
+
+
+def _safe(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures with their SVG marked as markup: it is ours, and Vega has escaped the names in it."""
+    from markupsafe import Markup
+
+    return {name: {**figure._asdict(), "svg": Markup(figure.svg)} for name, figure in drawn(evidence, summary).items()}
+
+
+def _linked(evidence: StudyEvidence, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    places = [link(evidence.pages.get(cell, "")) for cell in evidence.cells]
+    return [{**row, "page": place} for row, place in zip(study_tables.cells(summary), places, strict=True)]
+
+
+def link(place: str) -> str:
+    """A place below the study's folder as a link; empty for any other.
+
+    >>> link("cells/vo-r8/report.html"), link("javascript:alert(1)"), link("../../etc"), link("/etc")
+    ('cells/vo-r8/report.html', '', '', '')
+    """
+    parts = urlsplit(place)
+    if parts.scheme or parts.netloc or place.startswith(("/", "\\")) or ".." in place.replace("\\", "/").split("/"):
+        return ""
+    return quote(place)
+
+
+def _methods(summary: Mapping[str, Any]) -> list[str]:
+    found = (claim["method"] for node in summary["answers"].values() for claim in node["claims"])
+    return list(dict.fromkeys(method for method in found if method))

@@ -1,0 +1,181 @@
+"""Charts of a study: rows -> chart, each a pure function; an interval is a bar, and no line is told by colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from mnemoscope.reporting.paper import FIGURE_3_6, SETTING
+from mnemoscope.reporting.study_means import Row
+from mnemoscope.reporting.study_series import matrix_names, series
+from mnemoscope.reporting.theme import ATTACKS, DASHES, NEUTRAL, QUIET, WIDTH, framed
+from mnemoscope.reporting.wording import percent
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
+AUC = "AUC (0.5: guessing)"
+PAPER = f"paper ({SETTING})"
+
+
+class Axis(NamedTuple):
+    """What runs along an axis."""
+
+    field: str
+    title: str
+    values: tuple[float, ...] = ()
+    """Where its ticks stand; on a base-2 logarithmic axis."""
+    share: bool = False
+    """Shown in percent, from 0 on."""
+
+    @property
+    def scale(self) -> alt.Scale:
+        """Base-2 logarithmic where ticks are given, else linear."""
+        if self.values:
+            return alt.Scale(type="log", base=2, nice=False, padding=14)
+        return alt.Scale(zero=self.share, padding=0 if self.share else 8)
+
+    @property
+    def axis(self) -> alt.Axis:
+        """Ticks and their form."""
+        if self.values:
+            # the house's tickCount would drop every other tick; a log scale's own format would drop labels
+            return alt.Axis(
+                values=list(self.values), tickCount=len(self.values), labelExpr="datum.value", labelOverlap="greedy"
+            )
+        return alt.Axis(format="~%") if self.share else alt.Axis(tickMinStep=1 if self.field == "epoch" else 0.001)
+
+
+def whiskers(rows: Sequence[Row]) -> str:
+    """What the bars of a figure are, in words."""
+    ends = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    level = " or ".join(sorted({percent(row["level"]) for row in ends}))
+    over = {row["basis"]: row["n_seeds"] for row in ends if row["basis"]}
+    most = [str(n) for n in sorted({row["n_seeds"] for row in ends if row["basis"] == "seeds"})]
+    told = []
+    if "seeds" in over:
+        told.append(f"t over {most[0] if len(most) == 1 else most[0] + ' to ' + most[-1]} seeds")
+    if "records" in over:
+        told.append("from the records of 1 seed")
+    drawn, every = len(series(rows)) if "series" in rows[0] else 0, rows[0].get("of_series", 0)
+    notes = [f"bars: {level} interval, {' or '.join(told)}" if told else "no intervals"]
+    notes += [f"{drawn} of {every} lines drawn"] if every > drawn else []
+    return "; ".join(notes)
+
+
+def lines(rows: Sequence[Row], x: Axis, y: Axis, name: str, description: str) -> alt.LayerChart:
+    """A line with a mark a point and its interval as a bar for each series."""
+    order = series(rows)
+    across = alt.X(f"{x.field}:Q", title=x.title, scale=x.scale, axis=x.axis)
+    up = alt.Y(f"{y.field}:Q", title=y.title, scale=y.scale, axis=y.axis)
+    colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
+    dash = alt.StrokeDash("series:N", title=None, sort=order, scale=_scale(order, DASHES))
+    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
+    line: alt.Chart = _data(rows).mark_line(strokeWidth=1.8)
+    dots: alt.Chart = _data(rows).mark_point(filled=True, size=48, opacity=1)
+    encoded = [
+        line.encode(x=across, y=up, color=colour, strokeDash=dash, order=alt.Order(f"{_along(x)}:Q")),
+        dots.encode(x=across, y=up, color=colour, shape=shape),
+    ]
+    bars = _bars([row for row in rows if y.field == "value"], across, y, colour)
+    chart = alt.LayerChart(layer=[*([bars] if bars else []), *encoded])
+    return _one_column(framed(chart, name, description, whiskers(rows)), order)
+
+
+def _along(x: Axis) -> str:
+    return "epoch" if x.field == "heldout" else x.field
+
+
+def _bars(rows: Sequence[Row], x: alt.X, y: Axis, colour: alt.Color) -> alt.Chart | None:
+    ends = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    if not ends:
+        return None
+    rule: alt.Chart = _data(ends).mark_rule(strokeWidth=1.5, opacity=0.75)
+    encoded: alt.Chart = rule.encode(
+        x=x, y=alt.Y("low:Q", title=y.title, scale=y.scale, axis=y.axis), y2="high:Q", color=colour
+    )
+    return encoded
+
+
+def _colours(order: Sequence[str]) -> alt.Scale:
+    """The house's colours; what the paper reports is grey."""
+    own = [name for name in order if name != PAPER]
+    return alt.Scale(
+        domain=list(order),
+        range=[QUIET if name == PAPER else ATTACKS[own.index(name) % len(ATTACKS)] for name in order],
+    )
+
+
+def _scale(order: Sequence[str], kinds: Sequence[Any]) -> alt.Scale:
+    return alt.Scale(domain=list(order), range=[kinds[i % len(kinds)] for i in range(len(order))])
+
+
+def _one_column(chart: alt.LayerChart, order: Sequence[str]) -> alt.LayerChart:
+    """Long names stand below each other, so that none is cut."""
+    longest = max(map(len, order), default=0)
+    wide: alt.LayerChart = chart.configure_legend(
+        orient="bottom", direction="horizontal", columns=4 if longest < 10 else 2 if longest < 24 else 1,
+        labelColor=NEUTRAL, labelFontSize=12, symbolStrokeWidth=0, symbolSize=90, symbolOpacity=1, labelLimit=WIDTH,
+        columnPadding=18, rowPadding=5,
+    )  # fmt: skip
+    return wide
+
+
+def rank_figure(rows: Sequence[Row]) -> alt.LayerChart:
+    """AUC against the rank with all four matrices, the paper's Figure 3.6 beside it as its own line."""
+    told = {"low": None, "high": None, "basis": None, "n_seeds": 1, "level": rows[0]["level"]}
+    theirs = [{"rank": rank, "value": auc, "series": PAPER, **told} for rank, auc in FIGURE_3_6]
+    every = rows[0].get("of_series", 0)
+    ours = [{**row, "of_series": every + 1} for row in rows]
+    return lines([*ours, *theirs], rank_axis([*ours, *theirs]), Axis("value", AUC), "rank", "AUC against the rank")
+
+
+def rank_axis(rows: Sequence[Row]) -> Axis:
+    """Ranks on a logarithmic axis, with a tick at each that was measured."""
+    return Axis("rank", "rank (log scale)", tuple(sorted({row["rank"] for row in rows})))
+
+
+def copies_axis(rows: Sequence[Row]) -> Axis:
+    """Copies on a logarithmic axis, with a tick at each number."""
+    return Axis("copies", "copies of a planted record (log scale)", tuple(sorted({row["copies"] for row in rows})))
+
+
+def heat_figure(rows: Sequence[Row]) -> alt.LayerChart:
+    """AUC by matrices and rank, the number in each field."""
+    order = [matrix_names(text) for text in dict.fromkeys(row["matrices"] for row in rows)]
+    fields = [{"matrices": matrix_names(row["matrices"]), "rank": row["rank"], "value": row["value"]} for row in rows]
+    middle = (min(row["value"] for row in rows) + max(row["value"] for row in rows)) / 2
+    y = alt.Y("matrices:N", title="adapted matrices", sort=order)
+    x = alt.X("rank:O", title="rank", axis=alt.Axis(labelAngle=0))
+    shade = alt.Color(
+        "value:Q", title=AUC, scale=alt.Scale(scheme="blues", zero=False), legend=alt.Legend(titleColor=NEUTRAL)
+    )
+    # fixed inks: the fields keep their colour in dark mode, so their numbers must too
+    ink = {"condition": {"test": alt.datum.value > middle, "value": "#ffffff"}, "value": "#1a1a1a"}
+    boxes: alt.Chart = _data(fields).mark_rect(stroke=QUIET, strokeWidth=0.5)
+    words: alt.Chart = _data(fields).mark_text(fontSize=11)
+    number = alt.Text("value:Q", format=".3f")
+    layers = [boxes.encode(x=x, y=y, color=shade), words.encode(x=x, y=y, text=number, color=ink)]
+    drawn = framed(alt.LayerChart(layer=layers), "heat", "AUC by adapted matrices and rank", "means over the seeds")
+    return drawn.properties(height=max(130, 34 * len(order)))
+
+
+def decodings_figure(rows: Sequence[Row], title: str, name: str, description: str) -> alt.LayerChart:
+    """A share under each decoding, coldest first: a mark with its interval a series, side by side."""
+    order, places = series(rows), list(dict.fromkeys(row["decoding"] for row in rows))
+    x = alt.X("decoding:N", title="decoding (t: temperature, k: top-k, p: top-p)", sort=places,
+              axis=alt.Axis(labelAngle=-35 if len(places) > 5 else 0))  # fmt: skip
+    y = Axis("value", title, share=True)
+    beside = alt.XOffset("series:N", sort=order)
+    colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
+    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
+    dots: alt.Chart = _data(rows).mark_point(filled=True, size=48, opacity=1)
+    up = alt.Y("value:Q", title=title, scale=y.scale, axis=y.axis)
+    layers = [dots.encode(x=x, y=up, color=colour, shape=shape, xOffset=beside)]
+    if (bars := _bars(rows, x, y, colour)) is not None:
+        layers.insert(0, bars.encode(xOffset=beside))
+    return _one_column(framed(alt.LayerChart(layer=layers), name, description, whiskers(rows)), order)
+
+
+def _data(rows: Sequence[Row]) -> alt.Chart:
+    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair's own omission

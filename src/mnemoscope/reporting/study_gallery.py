@@ -1,0 +1,198 @@
+"""The list of a study's figures: what each shows, where it comes from, and what is said where it cannot be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from mnemoscope.answers import StudyEvidence
+from mnemoscope.reporting import study_figures as charts
+from mnemoscope.reporting import study_records as records
+from mnemoscope.reporting import study_series as chosen
+from mnemoscope.reporting.study_figures import AUC, Axis, copies_axis, decodings_figure, lines, rank_axis
+from mnemoscope.reporting.study_relation import KINDS
+from mnemoscope.reporting.svg import to_svg
+
+Rows = list[dict[str, Any]]
+_Given = Callable[[StudyEvidence, Mapping[str, Any]], Rows]
+_EPOCH = Axis("epoch", "epochs trained")
+
+
+class Figure(NamedTuple):
+    """One figure."""
+
+    title: str
+    text: str
+    missing: str
+    """Why it is not drawn, where it has no rows."""
+    rows: _Given
+    draw: Callable[[Rows, Mapping[str, Any]], Any]
+
+
+class Drawn(NamedTuple):
+    """A figure as the page and the exports need it; `svg` is empty where it could not be drawn."""
+
+    title: str
+    text: str
+    missing: str
+    svg: str
+
+
+_ONE = "It needs cells without planted records that differ in their"
+_NO_MARKS = "No records were continued by generating, so there is no n-gram share."
+_NO_PLANTED = "No cells with planted records that differ in their copies have finished."
+_NO_DECODINGS = "Fewer than two decodings were measured."
+_NO_EPOCHS = "No cell was measured after every epoch."
+
+FIGURES: Mapping[str, Figure] = {
+    "roc_ranks": Figure(
+        "ROC curves over the ranks.",
+        "The paper’s Figure 3.2 shows Q. Dotted: guessing.",
+        "No finished cell without planted records has a curve.",
+        lambda evidence, _: records.curves_by_rank(evidence),
+        lambda rows, _: records.roc_figure(rows, "roc-ranks", "ROC curves of one set of matrices over the ranks"),
+    ),
+    "roc_matrices": Figure(
+        "ROC curves over the matrices.",
+        "At the rank where most matrices were adapted.",
+        "Fewer than two sets of matrices were adapted at one rank.",
+        lambda evidence, _: records.curves_by_matrices(evidence),
+        lambda rows, _: records.roc_figure(rows, "roc-matrices", "ROC curves at one rank over the matrices"),
+    ),
+    "matrices": Figure(
+        "AUC by matrices over the ranks.",
+        "Table 3.1 as a figure.",
+        f"{_ONE} rank.",
+        lambda _, summary: chosen.by_matrices(summary),
+        lambda rows, _: lines(rows, rank_axis(rows), Axis("value", AUC), "matrices", "AUC by matrices over the ranks"),
+    ),
+    "heat": Figure(
+        "AUC by matrices and rank.",
+        "The same numbers as a map.",
+        f"{_ONE} matrices or rank.",
+        lambda _, summary: chosen.heat(summary),
+        lambda rows, _: charts.heat_figure(rows),
+    ),
+    "rank": Figure(
+        "AUC against the rank, all four matrices.",
+        "The paper’s Figure 3.6, its points read off the plot. Where alpha is equal at every rank, the update is "
+        "scaled by less as the rank grows, so rank and scale are mixed; where it is in proportion they are not.",
+        "It needs cells with Q, K, V and O adapted at two ranks or more.",
+        lambda _, summary: chosen.all_four(summary),
+        lambda rows, _: charts.rank_figure(rows),
+    ),
+    "perplexity_both": Figure(
+        "N-gram share by both perplexities.",
+        "The paper’s Figure 3.3. Large marks: much came back.",
+        _NO_MARKS,
+        lambda evidence, _: [row for row in records.scattered(evidence) if row["kind"] != KINDS[2]],
+        lambda rows, _: records.both_figure(rows),
+    ),
+    "perplexity_target": Figure(
+        "After fine-tuning.",
+        "The paper’s Figure 3.4.",
+        _NO_MARKS,
+        lambda evidence, _: records.scattered(evidence),
+        lambda rows, summary: records.share_figure(rows, summary["relation"], "target"),
+    ),
+    "perplexity_base": Figure(
+        "Before fine-tuning.",
+        "The paper’s Figure 3.5.",
+        _NO_MARKS,
+        lambda evidence, _: records.scattered(evidence),
+        lambda rows, summary: records.share_figure(rows, summary["relation"], "base"),
+    ),
+    "copies": Figure(
+        "Word for word, by copies.",
+        "Planted records whose second half greedy decoding gives back whole.",
+        _NO_PLANTED,
+        lambda _, summary: chosen.copies(summary, "planted"),
+        lambda rows, _: lines(
+            rows,
+            copies_axis(rows),
+            Axis("value", "share of planted records", share=True),
+            "copies",
+            "Share of planted records given back word for word, by copies",
+        ),
+    ),
+    "copies_ngram": Figure(
+        "N-gram share, by copies.",
+        "The longest run that a continuation and the true second half have in common.",
+        _NO_PLANTED,
+        lambda _, summary: chosen.copies(summary, "planted_ngram_share"),
+        lambda rows, _: lines(
+            rows,
+            copies_axis(rows),
+            Axis("value", "mean n-gram share of planted records", share=True),
+            "copies-ngram",
+            "Mean n-gram share of planted records, by copies",
+        ),
+    ),
+    "decodings_planted": Figure(
+        "Planted records, by decoding.",
+        "The coldest decoding stands first.",
+        _NO_DECODINGS,
+        lambda _, summary: chosen.decodings(summary, "planted"),
+        lambda rows, _: decodings_figure(
+            rows, "share of planted records", "decodings-planted", "Share of planted records given back, by decoding"
+        ),
+    ),
+    "decodings_members": Figure(
+        "Training records, by decoding.",
+        "The mean probability that one sampled continuation is the whole second half, at the rank where most matrices "
+        "were adapted.",
+        _NO_DECODINGS,
+        lambda _, summary: chosen.decodings(summary, "suffix_probability_members"),
+        lambda rows, _: decodings_figure(
+            rows, "mean probability of the suffix", "decodings-members", "Probability of training suffixes, by decoding"
+        ),
+    ),
+    "epochs_auc": Figure(
+        "Leakage, by epoch.",
+        "How well membership can be told after each epoch.",
+        _NO_EPOCHS,
+        lambda _, summary: chosen.epochs(summary, "auc"),
+        lambda rows, _: lines(rows, _EPOCH, Axis("value", AUC), "epochs-auc", "AUC after each epoch"),
+    ),
+    "epochs_heldout": Figure(
+        "Use for new text, by epoch.",
+        "Where it rises again, training only memorizes. Epoch 0 is the base model.",
+        _NO_EPOCHS,
+        lambda _, summary: chosen.epochs(summary, "perplexity_heldout"),
+        lambda rows, _: lines(
+            rows,
+            _EPOCH,
+            Axis("value", "perplexity of held-out records"),
+            "epochs-heldout",
+            "Held-out perplexity after each epoch",
+        ),
+    ),
+    "paths": Figure(
+        "Leakage against use.",
+        "Each mark is an epoch, each line a training. Best is the lower left corner.",
+        _NO_EPOCHS,
+        lambda _, summary: chosen.paths(summary),
+        lambda rows, _: lines(
+            rows,
+            Axis("heldout", "perplexity of held-out records"),
+            Axis("value", AUC),
+            "paths",
+            "AUC against held-out perplexity, epoch after epoch",
+        ),
+    ),
+}
+
+
+def drawn(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, Drawn]:
+    """Every figure by name, as SVG where its rows are there."""
+    from altair.utils.schemapi import debug_mode
+
+    # the tests hold every figure against the schema; doing so on every page would double its time
+    with debug_mode(False):
+        return {name: _draw(figure, evidence, summary) for name, figure in FIGURES.items()}
+
+
+def _draw(figure: Figure, evidence: StudyEvidence, summary: Mapping[str, Any]) -> Drawn:
+    rows = figure.rows(evidence, summary)
+    svg = to_svg(figure.draw(rows, summary)) if rows else ""
+    return Drawn(figure.title, figure.text, "" if rows else figure.missing, svg)

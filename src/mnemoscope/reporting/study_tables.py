@@ -1,0 +1,202 @@
+"""study.json -> tables: numbers as people read them, in the forms of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mnemoscope.reporting.paper import TABLE_3_1, Area
+from mnemoscope.reporting.study_means import Row, at_end
+from mnemoscope.reporting.study_series import grids, matrix_names, strength, temperature, variant
+from mnemoscope.reporting.wording import NONE, count, number, p_value, percent, signed, significant
+
+_PAPER = {(area.matrices, area.rank): area for area in TABLE_3_1}
+
+
+def claims(question: Mapping[str, Any]) -> list[Row]:
+    """A row a claim: value, both intervals, both corrected p-values, the decision and its reason."""
+    return [_claim(claim) for claim in question["claims"]]
+
+
+def _claim(claim: Mapping[str, Any]) -> Row:
+    level = claim["level"]
+    return {
+        **{key: claim[key] for key in ("claim", "statistic", "paper", "decision", "reason", "n_seeds")},
+        "value": shown(claim, "value"),
+        "records": ends(claim, "low", "high"),
+        "seeds": ends(claim, "seed_low", "seed_high"),
+        "p": _p(claim["p_adjusted"]),
+        "p_told": significant(claim["p_adjusted"], level),
+        "seed_p": _p(claim["seed_p_adjusted"]),
+        "seed_p_told": significant(claim["seed_p_adjusted"], level),
+        "each": [
+            {"seed": seed, "value": _worded(claim, value)}
+            for seed, value in zip(claim["seeds"], claim["seed_values"], strict=False)
+        ],
+    }
+
+
+def shown(claim: Mapping[str, Any], key: str) -> str:
+    """A number of a claim; a difference has its sign."""
+    return NONE if claim[key] is None else _worded(claim, claim[key])
+
+
+def ends(claim: Mapping[str, Any], low: str, high: str) -> str:
+    """One of a claim's intervals, or a dash."""
+    if claim[low] is None or claim[high] is None:
+        return NONE
+    return f"[{shown(claim, low)}, {shown(claim, high)}]"
+
+
+def _worded(claim: Mapping[str, Any], value: float) -> str:
+    is_signed = any(word in claim["statistic"].lower() for word in ("difference", "minus", "correlation", "spearman"))
+    return signed(number(value)) if is_signed else number(value)
+
+
+def _p(p: float | None) -> str:
+    return NONE if p is None else p_value(p)
+
+
+def levels(question: Mapping[str, Any]) -> str:
+    """The confidence levels of a question's claims, in words."""
+    return " or ".join(sorted({percent(claim["level"]) for claim in question["claims"]}))
+
+
+def areas(summary: Mapping[str, Any]) -> list[Row]:
+    """Table 3.1 a variant: ranks down, matrices across; the paper's own numbers beside the first."""
+    return [_table(rows, first=i == 0) for i, rows in enumerate(grids(summary))]
+
+
+def _table(rows: Sequence[Row], *, first: bool) -> Row:
+    at = {(row["matrices"], row["rank"]): row for row in rows}
+    columns = list(dict.fromkeys(row["matrices"] for row in rows))
+    ranks, words = sorted({row["rank"] for row in rows}), variant(rows[0])
+    return {
+        "variant": ", ".join(words if rows[0]["others"] else words[:-1]),
+        "heads": [matrix_names(matrices) for matrices in columns],
+        "rows": [{"rank": rank, "cells": [area(at.get((m, rank)), _PAPER.get((m, rank)), first) for m in columns]}
+                 for rank in ranks],
+        "intervals": _intervals(rows),
+        "with_paper": first and any((m, rank) in _PAPER for m, rank in at),
+    }  # fmt: skip
+
+
+def area(row: Row | None, paper: Area | None, first: bool) -> Row:
+    """One field: AUC, half width of its interval, trainable parameters, and the paper's value."""
+    theirs = f"{paper.auc:.2f} ± {paper.half_width:.2f}" if paper and first else ""
+    if row is None:
+        return {"value": "", "half": "", "parameters": "", "paper": theirs, "seeds": 0}
+    half = half_width(row)
+    return {
+        "value": number(row["value"]),
+        "half": "" if half is None else f"± {number(half)}",
+        "parameters": f"{row['parameters']:,}",
+        "paper": theirs,
+        "seeds": row["n_seeds"],
+    }
+
+
+def half_width(row: Mapping[str, Any]) -> float | None:
+    """Half the width of the interval, as the paper prints it; None where there is none."""
+    if row["low"] is None or row["high"] is None:
+        return None
+    return float(row["high"] - row["low"]) / 2
+
+
+def _intervals(rows: Sequence[Row]) -> str:
+    kinds = {row["basis"] for row in rows if row["low"] is not None}
+    told = {"seeds": "Student’s t over the seeds", "records": "from the records of one seed"}
+    level = " or ".join(sorted({percent(row["level"]) for row in rows}))
+    return f"{level} interval, {' or '.join(told[kind] for kind in told if kind in kinds)}" if kinds else "no interval"
+
+
+def canaries(summary: Mapping[str, Any], texts: Sequence[str | None]) -> list[Row]:
+    """Table A.1: a row a continuation of a planted record, in the order of copies, then temperature.
+
+    Args:
+        summary: study.json; its canaries have no text.
+        texts: what was generated, in the order of those rows; None where it is not to be shown.
+    """
+    rows = [{**row, "text": text} for row, text in zip(summary["canaries"], texts, strict=True)]
+    rows.sort(key=lambda row: (row["copies"], row["rank"], row["matrices"], temperature(row["decoding"])))
+    return [
+        {
+            **{key: row[key] for key in ("copies", "rank", "longest", "decoding", "text")},
+            "matrices": matrix_names(row["matrices"]),
+            "perplexity_base": _or_dash(row["perplexity_base"]),
+            "perplexity_generated": _or_dash(row["perplexity_generated"]),
+            "share": NONE if row["ngram_share"] is None else percent(row["ngram_share"]),
+        }
+        for row in rows
+    ]
+
+
+def _or_dash(value: float | None) -> str:
+    return NONE if value is None else number(value)
+
+
+def cells(summary: Mapping[str, Any]) -> list[Row]:
+    """A row a cell: its state, its setting, and its AUC and held-out perplexity at the end."""
+    ended = {node["cell"]: _ended(node["points"]) for node in summary["points"]}
+    return [
+        {
+            "cell": cell["cell"],
+            "state": cell["state"],
+            "setting": _setting(cell) if "rank" in cell else "",
+            "seed": cell.get("seed", NONE),
+            "parameters": f"{cell['parameters']:,}" if "parameters" in cell else NONE,
+            "auc": ended.get(cell["cell"], {}).get("auc", NONE),
+            "heldout": ended.get(cell["cell"], {}).get("perplexity_heldout", NONE),
+        }
+        for cell in summary["cells"]["states"]
+    ]
+
+
+def _setting(cell: Mapping[str, Any]) -> str:
+    words = [matrix_names(cell["matrices"]), f"rank {cell['rank']}", strength(cell), f"{cell['epochs']:g} epochs"]
+    words += [f"{cell['copies']} copies of {cell['planted']}"] if cell["copies"] > 1 else []
+    return ", ".join([*words, *([cell["others"]] if cell["others"] else [])])
+
+
+def _ended(points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    last = max(point["epoch"] for point in points)
+    return {
+        point["statistic"]: number(point["value"])
+        for point in points
+        if point["epoch"] == last and point["value"] is not None
+    }
+
+
+def others(summary: Mapping[str, Any]) -> list[Row]:
+    """All means over seeds at the end, for the appendix."""
+    return [
+        {
+            "setting": _setting(row),
+            "statistic": row["statistic"],
+            "value": number(row["value"]) if row["value"] is not None else NONE,
+            "interval": ends({**row, "statistic": ""}, "low", "high"),
+            "n_seeds": row["n_seeds"],
+            "basis": row["basis"] or NONE,
+            "reason": row["reason"] or "",
+        }
+        for row in summary["means"]
+        if at_end(row)
+    ]
+
+
+def facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the head of the page says of cells, seeds, model and data."""
+    number_of, known = summary["cells"], summary["settings"]
+    seeds = {seed for row in summary["means"] for seed in row["seeds"]}
+    parts = [f"{number_of[state]} {state}" for state in ("done", "failed", "waiting") if number_of[state]]
+    data, model = known.get("data", {}), known.get("study", {}).get("model")
+    found = [("Cells", ", ".join(parts) or "none"), ("Seeds", str(len(seeds)))]
+    found += [(name, str(text)) for name, text in (("Model", model), ("Data", data.get("source"))) if text]
+    counted = ((role, data.get("n_records", {}).get(role)) for role in _ROLES)
+    return found + [
+        (_ROLES[role], f"{n:,} in {count(data.get('n_groups', {}).get(role, 0), 'group')}") for role, n in counted if n
+    ]
+
+
+_ROLES = {"member": "Training records", "nonmember": "Held-out records"}
+"""Of the data as given; a study that draws anew keeps these numbers."""

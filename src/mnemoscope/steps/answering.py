@@ -1,0 +1,124 @@
+"""From finished cells to the answers of a study, its page and its exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import mnemoscope.data as texts
+from mnemoscope import provenance, reporting, stats
+from mnemoscope.answers import Answer, Canaried, Marked, Outcome, Point, StudyEvidence
+from mnemoscope.errors import RunError
+from mnemoscope.progress import bar, tell
+from mnemoscope.steps.collecting import Files, curve, outcome, returned
+from mnemoscope.tables import read_rows, write_rows
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mnemoscope.grid import Cell
+    from mnemoscope.steps.studying import Plan
+
+POINTS, ANSWERS, MARKS, TEXTS = "points.parquet", "answers.parquet", "marks.parquet", "returned.parquet"
+PAGE, SUMMARY, EXPORT = "report.html", "summary.json", "export"
+
+
+def answer(plan: Plan, errors: Mapping[str, str]) -> None:
+    """Compute and write everything that the finished cells say together.
+
+    Raises:
+        RunError: no cell is finished.
+    """
+    done = [cell for cell in plan.cells if cell.id not in set(plan.waiting())]
+    if not done:
+        raise RunError(f"{plan.run.folder.name} has no finished cell yet: there is nothing to answer from")
+    found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in done]
+    _compute(plan, done, found)
+    _describe(plan)
+    _report(plan, found, errors)
+
+
+def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None:
+    """Points of each cell and answers of all."""
+    run, rules, seed = plan.run, plan.study.rules.decide_by(), plan.cells[0].seed
+    inputs = {
+        "cells": {cell.id: plan.keys[cell.id] for cell in done}, "rules": asdict(rules), "seed": seed,
+        "version": provenance.versions(),
+    }  # fmt: skip
+    questions = (stats.matrix_answers, stats.relation_answers, stats.rank_answers, stats.dose_answers)
+
+    def work() -> None:
+        with bar("answer", len(found) + len(questions), "parts") as tick:
+            points, answers = list[Point](), list[Answer]()
+            for one in found:
+                points += stats.points(one, rules, seed=seed)
+                tick(1)
+            for ask in questions:
+                answers += ask(found, rules, seed=seed)
+                tick(1)
+        back = [row for cell, one in zip(done, found, strict=True)
+                for row in returned(Files(plan.folder(cell.id), cell), one.setting.matrices)]  # fmt: skip
+        for name, kind, rows in (
+            (POINTS, Point, points), (ANSWERS, Answer, answers), (TEXTS, Canaried, back),
+            (MARKS, Marked, [mark for one in found for mark in stats.marks(one)]),
+        ):  # fmt: skip
+            with run.writing(name) as out:
+                write_rows(out, kind, rows)
+
+    run.stage("answers", inputs, [POINTS, ANSWERS, MARKS, TEXTS], work)
+
+
+def _describe(plan: Plan) -> None:
+    facts = texts.describe(plan.pool, str(plan.study.data.source))
+    plan.run.note(data=asdict(facts), commit=provenance.commit(), versions=provenance.versions())
+
+
+def evidence(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *, show_text: bool) -> StudyEvidence:
+    """Everything the study's page is made of."""
+    run, waiting = plan.run, set(plan.waiting())
+    states = {cell.id: "waiting" if cell.id in waiting else "done" for cell in plan.cells}
+    back = read_rows(run.path(TEXTS), Canaried)
+    return StudyEvidence(
+        name=plan.study.name,
+        points=read_rows(run.path(POINTS), Point),
+        answers=read_rows(run.path(ANSWERS), Answer),
+        marks=read_rows(run.path(MARKS), Marked),
+        curves={one.setting.cell: curve(one) for one in found},
+        texts=back if show_text else [replace(row, text=None) for row in back],
+        cells={**states, **dict.fromkeys(errors, "failed")},
+        pages={one.setting.cell: f"cells/{one.setting.cell}/{PAGE}" for one in found},
+        manifest={name: value for name, value in run.manifest.items() if name != "stages"},
+        timings=run.timings,
+    )
+
+
+def _report(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str]) -> None:
+    """Write summary.json, report.html and the exports."""
+    run = plan.run
+    shown = evidence(plan, found, errors, show_text=False)
+    summary = reporting.study_summary(shown)
+    inputs: dict[str, Any] = {
+        "answers": run.key("answers"),
+        "cells": dict(shown.cells),
+        "manifest": dict(shown.manifest),
+    }
+
+    def work() -> None:
+        run.write_json(SUMMARY, summary)
+        if reporting.available():
+            run.write_text(PAGE, reporting.study_page(shown, summary))
+            with run.writing(EXPORT) as folder:
+                folder.mkdir()
+                for name, text in reporting.study_exports(shown, summary).items():
+                    (folder / name).write_text(text, encoding="utf-8", newline="")
+
+    files = [SUMMARY, *([PAGE, EXPORT] if reporting.available() else [])]
+    run.stage("report", inputs, files, work)
+    if not reporting.available():
+        tell("report.html is not written: its libraries are missing. Run  pip install 'mnemoscope[report]'")
+
+
+def study_terminal(summary: Mapping[str, Any]) -> RenderableType:
+    """The answers in a few lines."""
+    return reporting.study_terminal(summary)

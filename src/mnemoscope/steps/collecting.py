@@ -1,0 +1,140 @@
+"""What the finished cells of a study give to its answers, from their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnemoscope import extraction, models, stats
+from mnemoscope.answers import Canaried, Moment, Outcome, Setting
+from mnemoscope.decoding import GREEDY, closed_form, distinct
+from mnemoscope.leaks import Sampled
+from mnemoscope.records import Estimate, Generation, Record, RocCurve, Scores
+from mnemoscope.steps.cells import LOSS, moment_file
+from mnemoscope.steps.inputs import RECORDS
+from mnemoscope.steps.judging import ESTIMATES
+from mnemoscope.steps.measuring import REFERENCE
+from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
+
+if TYPE_CHECKING:
+    from mnemoscope.grid import Cell
+    from mnemoscope.study_file import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of a finished cell."""
+
+    folder: Path
+    """Its run folder."""
+    cell: Cell
+
+    def path(self, name: str) -> Path:
+        """The cell's file `name`."""
+        return self.folder / "cells" / self.cell.id / name
+
+    def records(self) -> list[Record]:
+        """The records that were audited, in the order of all arrays."""
+        audited = set(read_ids(self.path("scores.parquet")))
+        return [record for record in read_rows(self.folder / RECORDS, Record) if record.id in audited]
+
+    def generations(self) -> list[Generation]:
+        """Continuations at the first prefix."""
+        return read_rows(self.path("generations.parquet"), Generation)
+
+
+def outcome(folder: Path, cell: Cell, study: Study) -> Outcome:
+    """A finished cell, as the answers take it."""
+    files = Files(folder, cell)
+    target, base = read_traces(files.path("traces.parquet")), read_traces(folder / REFERENCE)
+    records = files.records()
+    scores = read_scores(files.path("scores.parquet"))[study.rules.attack]
+    end = Moment(cell.training.epochs, scores, -np.ma.getdata(target.sum("logprob")))
+    return Outcome(
+        setting=setting(files),
+        records=records,
+        tokens=target.lengths,
+        base_losses=-np.ma.getdata(base.sum("logprob")),
+        moments=(*_moments(files, study.rules.attack), end),
+        generations=[row for row in files.generations() if row.decoding == GREEDY.label],
+        suffix_logprob=_suffixes(files, records, study),
+        estimates={row.name: row for row in read_rows(folder / ESTIMATES, Estimate)},
+    )
+
+
+def setting(files: Files) -> Setting:
+    """Everything that two cells may differ in."""
+    cell, training = files.cell, files.cell.training
+    facts = models.adapter_facts(files.path("adapter"))
+    return Setting(
+        cell=cell.id,
+        matrices="".join(facts["matrices"]),
+        rank=training.rank,
+        alpha=training.lora_alpha,
+        alpha_rule=training.alpha_rule,
+        scale=training.scale,
+        parameters=facts["trainable_parameters"],
+        copies=training.copies,
+        planted=training.planted if training.copies > 1 else 0,
+        epochs=training.epochs,
+        learning_rate=training.learning_rate,
+        seed=cell.seed,
+        others=cell.others,
+    )
+
+
+def _moments(files: Files, attack: str) -> list[Moment]:
+    found = []
+    folder = files.folder / moment_file(files.cell.id, "1")
+    for path in sorted(folder.parent.glob("*.parquet"), key=lambda one: int(one.stem)):
+        scores = read_scores(path)
+        found.append(Moment(float(path.stem), scores[attack], np.ma.getdata(scores[LOSS])))
+    return found
+
+
+def _suffixes(files: Files, records: Sequence[Record], study: Study) -> dict[str, Scores]:
+    """Decoding to the log-probability of each record's suffix after the first prefix; masked where it has none."""
+    prefix = extraction.parse_prefix(study.extraction.prefixes[0]).label
+    known: dict[tuple[str, str], float] = {
+        (row.decoding, row.id): row.logprob
+        for row in read_rows(files.path("sampled.parquet"), Sampled)
+        if row.model == "target" and row.prefix == prefix
+    }
+    return {
+        one.label: np.ma.masked_array(
+            [known.get((one.label, record.id), 0.0) for record in records],
+            [(one.label, record.id) not in known for record in records],
+            dtype=np.float64,
+        )
+        for one in distinct(study.extraction.decodings, closed_form)
+    }
+
+
+def curve(found: Outcome) -> RocCurve:
+    """The ROC curve of the study's attack."""
+    return stats.roc_curve(stats.Sample.of(found.moments[-1].scores, found.records))
+
+
+def returned(files: Files, matrices: str) -> list[Canaried]:
+    """Continuations of the planted records, as in the paper's Table A.1; private."""
+    planted = {record.id: record.copies for record in files.records() if record.copies > 1}
+    return [
+        Canaried(
+            cell=files.cell.id,
+            copies=planted[row.id],
+            rank=files.cell.training.rank,
+            matrices=matrices,
+            decoding=row.decoding,
+            longest=round(row.ngram_share * row.suffix_tokens),
+            perplexity_base=row.perplexity_base,
+            perplexity_generated=row.perplexity_generated,
+            ngram_share=row.ngram_share,
+            text=row.text,
+        )
+        for row in files.generations()
+        if row.id in planted
+    ]

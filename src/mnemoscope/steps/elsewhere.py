@@ -1,0 +1,114 @@
+"""A cell on another machine: what travels there, what is done there, and what travels back."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnemoscope import models
+from mnemoscope.errors import ModelError
+from mnemoscope.grid import cells, spellings
+from mnemoscope.progress import listening
+from mnemoscope.records import Record
+from mnemoscope.steps.bench import Bench
+from mnemoscope.steps.cells import run_cell
+from mnemoscope.store import Run, key_of
+from mnemoscope.study_file import Study
+
+if TYPE_CHECKING:
+    from mnemoscope.steps.studying import Plan
+
+Note = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Everything a machine needs to run any cell of a study, but the model: that it finds under its own name."""
+
+    study: dict[str, Any]
+    """As it was read, with the defaults."""
+    pool: tuple[Record, ...]
+    keys: dict[str, str]
+    weights: str
+    """Hash that the model's weights must have."""
+    dtype: str
+    """What the study was begun with; auto where no cell is finished yet."""
+
+
+def parcel(plan: Plan) -> Parcel:
+    """What travels to every machine."""
+    weights = plan.run.manifest["fixed"]["weights"]
+    return Parcel(plan.study.model_dump(mode="json"), plan.pool, dict(plan.keys), weights, plan.compute().dtype)
+
+
+_open: dict[str, Bench] = {}
+"""The bench of this process: the model is opened once for all cells that it runs."""
+
+
+def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
+    """Run a cell in this process and give its run folder as a tar archive.
+
+    What a lost process left of the same cell on this machine is gone on with. The folder is removed afterwards: it
+    holds private text.
+
+    Raises:
+        ModelError: this machine's model has other weights.
+    """
+    with listening(note):
+        bench = _bench(given)
+        known = {one.id: one for one in cells(bench.study, _roles(bench.study))}
+        folder = _scratch(given) / "cells" / cell
+        run_cell(bench, known[cell], folder, given.keys[cell])
+        packed = pack(folder)
+    shutil.rmtree(folder)
+    return packed
+
+
+def _roles(study: Study) -> dict[str, tuple[str, ...]]:
+    return {text: models.parse_matrices(text) for text in spellings(study)}
+
+
+def _bench(given: Parcel) -> Bench:
+    key = key_of(given.keys)
+    if key not in _open:
+        _open.clear()  # one model at a time
+        study = Study.model_validate(given.study)
+        compute = study.compute_options()
+        asked = compute.model_copy(update={"dtype": given.dtype}) if compute.dtype == "auto" else compute
+        bench = Bench(study, given.pool, Run(_scratch(given) / f"bench-{os.getpid()}"), asked)
+        if bench.lm.weights_sha256 != given.weights:
+            raise ModelError(
+                f"{study.model} has other weights here than where the study was begun: give all machines the same model"
+            )
+        _open[key] = bench
+    return _open[key]
+
+
+def _scratch(given: Parcel) -> Path:
+    """A folder of this study on this machine, for its owner alone."""
+    folder = Path(tempfile.gettempdir()) / f"mnemoscope-{os.getuid()}" / key_of(given.keys)[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.parent.chmod(0o700)
+    return folder
+
+
+def pack(folder: Path) -> bytes:
+    """A folder as an uncompressed tar archive; parquet and safetensors hardly shrink."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return packed.getvalue()
+
+
+def unpack(packed: bytes, run: Run, name: str) -> None:
+    """Put an archive's files where the folder `name` of the run is, all at once."""
+    with run.writing(name) as folder, tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        folder.mkdir()
+        archive.extractall(folder, filter="data")  # no links out of the folder, no absolute paths

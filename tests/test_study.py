@@ -1,0 +1,223 @@
+"""A whole study on a tiny model: its files, its answers, what it refuses, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+import mnemoscope
+from mnemoscope.cli import main
+from mnemoscope.errors import ConfigError, RunError
+
+STUDY = {
+    "name": "tiny",
+    "seeds": [13, 7],
+    "compute": {"dtype": "float32", "device": "cpu"},
+    "training": {"rank": 4, "epochs": 3, "learning_rate": 0.01, "batch_size": 8, "dropout": 0, "heldout": 0},
+    "rules": {"resamples": 100, "seeds": 2},
+    "grid": [
+        {"matrices": ["q", "v"], "every_epoch": True},
+        {"matrices": "v", "copies": 4, "planted": 6, "generations": "6", "seeds": 13},
+    ],
+}
+CELLS = ("q-r4-x1-s13", "v-r4-x1-s13", "q-r4-x1-s7", "v-r4-x1-s7", "v-r4-x4-s13-p6")
+MAY_DIFFER = ("timings.json", "status.json")
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """96 records of random letters, two a group, half of the groups for training."""
+    draw, path = random.Random(1), tmp_path_factory.mktemp("texts") / "notes.jsonl"
+    rows = [
+        {
+            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
+            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
+        }
+        for i in range(96)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path, texts: Path) -> Path:
+    """The study file."""
+    path = tmp_path_factory.mktemp("studies") / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(file: Path, tmp_path_factory: pytest.TempPathFactory) -> mnemoscope.StudyResult:
+    """The study, run; look, do not touch."""
+    return mnemoscope.study(file, out=tmp_path_factory.mktemp("runs") / "study")
+
+
+def changed(file: Path, tmp_path: Path, **parts: object) -> Path:
+    """The study file with other parts."""
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **parts}), encoding="utf-8")
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What must be equal in equal studies."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in MAY_DIFFER
+    }
+
+
+def test_every_cell_is_an_audit_of_its_own(done):
+    """Each cell is a finished run folder with its page, and the study knows their numbers."""
+    assert not done.failed
+    for cell in CELLS:
+        audit = done.audit(cell)
+        assert audit.summary["membership"]["lr_ratio"]["auc"]["value"] is not None
+        assert (audit.run / "report.html").is_file()
+        known = done.points[(done.points.cell == cell) & (done.points.statistic == "auc") & (done.points.epoch == 3)]
+        assert known.value.tolist() == [audit.summary["membership"]["lr_ratio"]["auc"]["value"]]
+
+
+def test_cells_of_a_seed_share_records_and_those_of_another_seed_do_not(done):
+    """Members are paired inside a seed and drawn anew for the next one; overwritten ones are left out of the copies."""
+    members = {
+        cell: {row.id for row in done.audit(cell).scores.itertuples() if row.role == "member"} for cell in CELLS
+    }
+    assert members["q-r4-x1-s13"] == members["v-r4-x1-s13"]
+    assert members["q-r4-x1-s7"] == members["v-r4-x1-s7"]
+    assert members["q-r4-x1-s13"] != members["q-r4-x1-s7"]
+    assert members["v-r4-x4-s13-p6"] < members["v-r4-x1-s13"]
+    assert len(members["v-r4-x1-s13"]) - len(members["v-r4-x4-s13-p6"]) == 6 * 3
+
+
+def test_the_reference_is_read_once_for_all_cells(done):
+    """All records are audited in both seeds, so that one pass of the base serves every cell."""
+    assert len(list((done.run / "reference").glob("*.parquet"))) == 1
+
+
+def test_a_cell_is_what_finetune_and_audit_give(done, tiny, texts, tmp_path):
+    """The same adapter as mnemoscope finetune trains on the same members, and the same scores as an audit of it."""
+    cell = "v-r4-x1-s13"
+    rows = {row.id: row for row in done.audit(cell).scores.itertuples()}
+    split = {"member": "train", "nonmember": "test"}
+    given = [json.loads(line) for line in texts.read_text().splitlines()]
+    for row in given:
+        row["split"] = "dev" if rows[row["id"]].part == "calibration" else split[rows[row["id"]].role]
+    data = tmp_path / "split.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in given), encoding="utf-8")
+    training = mnemoscope.Training(matrices="v", **STUDY["training"])
+    compute = mnemoscope.Compute(**STUDY["compute"])
+    adapter = mnemoscope.finetune(str(tiny), out=tmp_path / "run", data=str(data), training=training, compute=compute)
+    ours = done.run / "cells" / cell / "cells" / cell / "adapter" / "adapter_model.safetensors"
+    assert (adapter.path / "adapter_model.safetensors").read_bytes() == ours.read_bytes()
+    audit = mnemoscope.audit(
+        str(tiny), adapter=adapter.run, compute=compute,
+        measurement=mnemoscope.Measurement(attacks="lr_ratio,loss", resamples=100, generations="0"),
+    )  # fmt: skip
+    theirs = audit.scores.set_index("id").lr_ratio
+    assert theirs.loc[list(rows)].tolist() == pytest.approx([row.lr_ratio for row in rows.values()], abs=1e-6)
+
+
+def test_points_after_every_epoch(done):
+    """A cell that is measured after every epoch has points from the base to the end; the others have the end alone."""
+    points = done.points[done.points.statistic == "perplexity_heldout"]
+    assert sorted(points[points.cell == "v-r4-x1-s13"].epoch) == [0, 1, 2, 3]
+    assert 3 in set(points[points.cell == "v-r4-x4-s13-p6"].epoch)
+    assert not {1, 2} & set(points[points.cell == "v-r4-x4-s13-p6"].epoch)
+
+
+def test_the_page_and_the_exports(done):
+    """The page shows the decisions, and the exports hold the numbers of the files."""
+    page = (done.run / "report.html").read_text()
+    assert set(done.answers.decision) <= {"replicates", "does not replicate", "not resolved"}
+    assert all(decision in page for decision in set(done.answers.decision))
+    exports = {path.name for path in (done.run / "export").iterdir()}
+    assert {"points.csv", "answers.csv", "table_3_1.csv", "table_3_1.tex"} <= exports
+    assert any(name.endswith(".svg") for name in exports)
+
+
+def test_a_second_call_does_nothing_again(done, file, tmp_path):
+    """All files are as they were, and those of the cells were not even touched."""
+    again = Path(shutil.copytree(done.run, tmp_path / "again"))
+    before = {path: path.stat().st_mtime_ns for path in (again / "cells").rglob("*") if path.is_file()}
+    mnemoscope.study(file, out=again)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert files(again) == files(done.run)
+
+
+def test_more_cells_are_added_to_a_study(done, file, tmp_path):
+    """A longer grid runs what is new and answers from all of it."""
+    more = Path(shutil.copytree(done.run, tmp_path / "more"))
+    grid = [*STUDY["grid"], {"matrices": "v", "rank": 2, "seeds": 13}]
+    result = mnemoscope.study(changed(file, tmp_path, grid=grid), out=more)
+    assert set(result.points.cell) == {*CELLS, "v-r2-x1-s13"}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "says"),
+    [("training", {"rank": 2}, "training"), ("attacks", ["loss"], "attacks"), ("data", {"split": "given"}, "data")],
+)
+def test_a_study_goes_on_only_as_it_was_begun(done, file, texts, tmp_path, part, value, says):
+    """Other settings would mix cells that cannot be compared."""
+    value = {**value, "source": str(texts)} if part == "data" else value
+    with pytest.raises(RunError, match=f"begun with another {says}"):
+        mnemoscope.study(changed(file, tmp_path, **{part: value}), out=done.run)
+
+
+def test_a_failing_cell_is_recorded_and_the_others_go_on(file, tmp_path, capsys):
+    """The command ends with 1, the status says which cell and why, and the study answers from the rest."""
+    grid = [{"matrices": ["v", "gate,up"], "seeds": 13}, {"matrices": "v", "copies": 90, "seeds": 13}]
+    out = tmp_path / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["study", str(changed(file, tmp_path, grid=grid)), "--out", str(out)])
+    assert stop.value.code == 1
+    said = capsys.readouterr()
+    assert "v-r4-x90-s13" in said.err
+    assert "needs 90 members" in said.err
+    status = json.loads((out / "status.json").read_text())["cells"]
+    assert {cell: one["state"] for cell, one in status.items()} == {
+        "v-r4-x1-s13": "done", "gateup-r4-x1-s13": "done", "v-r4-x90-s13": "failed",
+    }  # fmt: skip
+    main(["study", "--status", str(out)])
+    assert "2 done, 0 running, 1 failed, 0 waiting" in capsys.readouterr().out
+
+
+def test_dry_run_writes_nothing(file, tmp_path, capsys):
+    """Cells, tokens, time and disk; the study's folder is not made."""
+    out = tmp_path / "run"
+    main(["study", str(file), "--out", str(out), "--dry-run"])
+    said = capsys.readouterr().out
+    assert all(cell in said for cell in CELLS)
+    assert "5 cells, 5 to run" in said
+    assert f"{48 * 24 * 3:,}" in said  # tokens of the members, three epochs
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"attacks": ["lira"]}, "needs further passes"),
+        ({"rules": {"attack": "learned"}}, "is fitted"),
+        ({"grid": [{"matrices": "x"}]}, "'x' is no matrix"),
+        ({"extraction": {"prefixes": ["1.5"]}}, "1.5"),
+        ({"data": {}}, "names no data"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(file, tmp_path, parts, says):
+    """One line, and no folder."""
+    with pytest.raises(ConfigError, match=says):
+        mnemoscope.study(changed(file, tmp_path, **parts), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_status_of_nothing_is_refused(refused, tmp_path):
+    """The message says what to give."""
+    assert "no study was begun there" in refused("study", "--status", tmp_path)
+    assert "give a study file" in refused("study")
