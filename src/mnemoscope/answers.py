@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -150,6 +150,11 @@ class Outcome:
     """Decoding to the log-probability that one sampled continuation is the whole suffix, nats, shape (n_records,)."""
     estimates: Mapping[str, Estimate]
     """The cell's own estimates by name, as in its summary.json."""
+    verbatim: Mapping[str, bool] = field(default_factory=dict)
+    """Record to whether greedy decoding gives back its whole suffix, at the first prefix."""
+    prefix_losses: Mapping[str, Scores] = field(default_factory=dict)
+    """"target" and "base" to the mean loss of each record's first prefix, nats a token, shape (n_records,): what a
+    model knows of the text before the suffix. Masked where a record is too short to be cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
 from mnemoscope.results import Adapter, Audit, StudyResult
 from mnemoscope.store import Run
-from mnemoscope.study_file import read_study
 
 DEFAULT = "smollm2-135m-instruct-q4"
 """The built-in model."""
@@ -199,6 +198,8 @@ def study(
         return steps.shown_status(steps.read_status(status))
     if file is None:
         raise ConfigError("give a study file, such as studies/quick.yaml, or --status DIR")
+    from mnemoscope.study_file import read_study  # slow to import, and no other verb needs it
+
     planned = steps.plan(read_study(file), data, out)
     if dry_run:
         return steps.foresee_study(planned)
@@ -207,14 +208,17 @@ def study(
     return StudyResult(planned.run.folder, tuple(errors))
 
 
-def report(run: Path, *, show_text: bool = False) -> Audit:
-    """Write summary.json and report.html of a finished audit again.
+def report(run: Path, *, show_text: bool = False) -> Audit | StudyResult:
+    """Write summary.json and report.html of a finished audit or study again.
 
     Args:
-        run: Run folder of mnemoscope audit.
+        run: Run folder of mnemoscope audit, or study folder of mnemoscope study.
         show_text: Put the text of records into the page, which is then private.
     """
     opened = Run(Path(run))
+    if "study" in opened.manifest:
+        steps.report_again(opened, show_text=show_text)
+        return StudyResult(opened.folder, ())
     cell = steps.report(opened, show_text=show_text, again=True)
     return Audit(opened.folder, cell)
 

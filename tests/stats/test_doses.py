@@ -49,7 +49,7 @@ def outcome(seed, copies=1, *, gain=1.0, generated=True, moments=None):
     last = Moment(3.0, np.ma.masked_array(-plain), -10 * suffix.data)
     return Outcome(
         setting(seed, copies), records, tokens, -10 * plain, moments or [last], rows if generated else [],
-        {"t1-k40": suffix}, {},
+        {"t1-k40": suffix}, {}, {row.id: row.ngram_share == 1 for row in rows if generated},
     )  # fmt: skip
 
 

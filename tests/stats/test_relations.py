@@ -88,6 +88,23 @@ def test_values_are_the_mean_over_seeds_of_plain_correlations(answers):
     assert (found.n_members, found.n_nonmembers, found.seeds) == (N, 0, (1, 2, 3))
 
 
+def test_the_prefix_alone_is_asked_where_it_was_measured(answers):
+    """Its correlation is scipy's over the planted records that could be cut; no claim is made where it is not known."""
+    assert not [one for one in answers if "of the prefix" in one.claim]
+    seen = np.random.default_rng(5).normal(size=3 * N)
+    losses = {
+        "target": np.ma.masked_array(seen, mask=np.arange(3 * N) == 4),
+        "base": np.ma.masked_array(-seen, mask=np.arange(3 * N) == 4),
+    }
+    one = replace(outcome(1), prefix_losses=losses)
+    asked = [found for found in relation_answers([one], RULES, seed=1) if "of the prefix" in found.claim]
+    assert len(asked) == 4
+    found = next(a for a in asked if "fine-tuned perplexity of the prefix, the higher the n-gram share" in a.claim)
+    rows = np.delete(np.arange(N), 4)
+    assert found.value == pytest.approx(spearmanr(seen[rows], columns(one, rows)[2]).statistic)
+    assert (found.n_members, found.family) == (N - 1, "perplexity, fine-tuned model, prefix alone")
+
+
 def held_fixed(column, given):
     """What a least-squares regression of the column's ranks on the others' ranks leaves."""
     design = np.column_stack([np.ones(len(column)), *map(rankdata, given)])

@@ -23,7 +23,7 @@ class Place(NamedTuple):
     """Where in a condition's table a cell stands."""
 
     matrices: str
-    """In the order q, k, v, o."""
+    """In the order q, k, v, o; as they are where there are others."""
     rank: int
 
 
@@ -33,7 +33,8 @@ Table = Mapping[Place, Mapping[int, Outcome]]
 
 def place(setting: Setting) -> Place:
     """The cell's matrices, in one spelling, and rank."""
-    return Place("".join(sorted(setting.matrices, key=ORDER.index)), setting.rank)
+    letters = setting.matrices if set(setting.matrices) - set(ORDER) else sorted(setting.matrices, key=ORDER.index)
+    return Place("".join(letters), setting.rank)
 
 
 def shown(matrices: str) -> str:

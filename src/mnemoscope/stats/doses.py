@@ -148,9 +148,7 @@ _READ: Mapping[str, Callable[[Outcome], dict[str, float]]] = {
     "suffix": _suffix,
     "probability": lambda outcome: {name: float(np.exp(value)) for name, value in _suffix(outcome).items()},
     "share": lambda outcome: {row.id: row.ngram_share for row in outcome.generations if row.draw == 0},
-    "verbatim": lambda outcome: {
-        row.id: float(row.matched_tokens >= row.suffix_tokens) for row in outcome.generations if row.draw == 0
-    },
+    "verbatim": lambda outcome: {name: float(hit) for name, hit in outcome.verbatim.items()},
     "logprob": _logprob,
 }
 

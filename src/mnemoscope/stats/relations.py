@@ -26,6 +26,13 @@ SETS = {"planted": "planted records", "members": "records trained on once", "hel
 BACK = {"share": "n-gram share", "suffix": "log-probability of the suffix"}
 """What comes back of a record: of its greedy continuation, and as the chance of sampling."""
 MODELS = {"target": "fine-tuned", "base": "base"}
+WHOSE = {
+    "target": "fine-tuned perplexity",
+    "base": "base perplexity",
+    "target_prefix": "fine-tuned perplexity of the prefix",
+    "base_prefix": "base perplexity of the prefix",
+}
+"""What is said to predict: the perplexity of the record, or of its prefix alone, which holds nothing of the suffix."""
 HELD: Mapping[Given, str] = {
     (): "",
     ("tokens",): ", given length",
@@ -36,7 +43,7 @@ FAIR: Mapping[str, Given] = {"share": (), "suffix": ("tokens",)}
 longer records have lower perplexity."""
 PAPER = {"target": "the share rises as it falls, R² .135 (Fig. 3.4)", "base": "no relation, R² .004 (Fig. 3.5)"}
 R2 = {"target": ".135 (Fig. 3.4)", "base": ".004 (Fig. 3.5)"}
-TIED = "the suffix is a part of the record, so the two are tied; the perplexity of the prefix alone was not measured"
+TIED = "the suffix is a part of the record, so the two are tied; see the prefix alone"
 
 
 class _Words(NamedTuple):
@@ -70,6 +77,7 @@ class Table:
         columns = {
             "target": outcome.moments[-1].losses / length,
             "base": outcome.base_losses / length,
+            **{f"{name}_prefix": np.ma.filled(one, np.nan) for name, one in outcome.prefix_losses.items()},
             "tokens": tokens,
             "share": _shares(outcome),
             "suffix": _suffixes(outcome),
@@ -112,7 +120,7 @@ def relation_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) ->
 
     The suffix is a part of the record whose perplexity is taken, so a suffix that has become probable lowers that
     perplexity too: the correlation with the suffix's log-probability is partly arithmetic, that with the n-gram share
-    less so. The perplexity of the prefix alone would be free of it; a cell does not hand it over.
+    less so. The perplexity of the prefix alone is free of it, and is asked too.
 
     Cells with fewer than 10 planted records cannot say anything; if there are no others, one of them says so.
     """
@@ -138,6 +146,9 @@ def _of(same: Alike, rules: Rules, seed: int) -> Iterator[Claim]:
             yield asker.correlation("members", model, back, least)
         yield asker.correlation("heldout", "target", back, least)
         yield asker.difference(back)
+        if all("target_prefix" in table.columns for table in tables):
+            for model in ("target_prefix", "base_prefix"):
+                yield asker.correlation("planted", model, back, least)
     for model in MODELS:
         yield asker.line(model)
 
@@ -153,14 +164,14 @@ class _Asker:
 
     def correlation(self, who: str, model: str, back: str, given: Given) -> Claim:
         """That perplexity goes with what comes back: in the fine-tuned model yes, in the base and held out no."""
-        near = model == "base" or who == "heldout"
-        held, what = HELD[given], f"{MODELS[model]} perplexity"
+        near = model.startswith("base") or who == "heldout"
+        held, what = HELD[given], WHOSE[model]
         said = f"{what} does not predict" if near else f"the lower {what}, the higher"
         words = _Words(
             f"{said} the {BACK[back]} of {SETS[who]}{held} ({self.label})",
-            "perplexity, held-out control" if who == "heldout" else f"perplexity, {MODELS[model]} model",
+            "perplexity, held-out control" if who == "heldout" else _family(model),
             f"{'partial ' if given else ''}Spearman correlation of {what} and {BACK[back]}{held}",
-            PAPER[model] if who == "planted" and back == "share" and not given else "",
+            PAPER.get(model, "") if who == "planted" and back == "share" and not given else "",
         )
         spread = pooled((_ranks(table, who, model, back, given) for table in self.tables), self.rules, self._rng())
         return self._claim(words, spread, "near" if near else "below", back)
@@ -205,9 +216,14 @@ class _Asker:
     def _claim(self, words: _Words, spread: Spread, kind: Kind, back: str) -> Claim:
         if kind == "near":  # rests on the intervals alone, so it is no question that Holm would have to pay for
             spread = replace(spread, p_value=None, seed_p_value=None)
-        if back == "suffix" and spread.value is not None:
+        if back == "suffix" and spread.value is not None and "prefix" not in words.claim:
             spread = replace(spread, reason="; ".join(part for part in (spread.reason, TIED) if part))
         return Claim(spread.answer("perplexity", *words, self.rules.level), kind, self.rules.correlation_margin)
+
+
+def _family(model: str) -> str:
+    prefix = ", prefix alone" if model.endswith("prefix") else ""
+    return f"perplexity, {MODELS[model.removesuffix('_prefix')]} model{prefix}"
 
 
 def _ranks(table: Table, who: str, model: str, back: str, given: Given) -> Panel | Left:

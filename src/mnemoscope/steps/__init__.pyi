@@ -1,4 +1,5 @@
 from .answering import answer as answer
+from .answering import report_again as report_again
 from .answering import study_terminal as study_terminal
 from .auditing import measure as measure
 from .canaries import audit_canaries as audit_canaries

@@ -12,6 +12,8 @@ from mnemoscope.answers import Answer, Canaried, Marked, Outcome, Point, StudyEv
 from mnemoscope.errors import RunError
 from mnemoscope.progress import bar, tell
 from mnemoscope.steps.collecting import Files, curve, outcome, returned
+from mnemoscope.steps.states import read_status
+from mnemoscope.steps.studying import reopened
 from mnemoscope.tables import read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from mnemoscope.grid import Cell
     from mnemoscope.steps.studying import Plan
+    from mnemoscope.store import Run
 
 POINTS, ANSWERS, MARKS, TEXTS = "points.parquet", "answers.parquet", "marks.parquet", "returned.parquet"
 PAGE, SUMMARY, EXPORT = "report.html", "summary.json", "export"
@@ -36,7 +39,23 @@ def answer(plan: Plan, errors: Mapping[str, str]) -> None:
     found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in done]
     _compute(plan, done, found)
     _describe(plan)
-    _report(plan, found, errors)
+    _report(plan, found, errors, show_text=False)
+
+
+def report_again(run: Run, *, show_text: bool) -> None:
+    """Write summary.json, report.html and the exports of a study again: mnemoscope itself may have changed.
+
+    Raises:
+        RunError: the study has no answers yet.
+    """
+    if "answers" not in run.manifest["stages"]:
+        raise RunError(f"{run.folder.name} holds a study without answers: run mnemoscope study first")
+    plan = reopened(run)
+    waiting = set(plan.waiting())
+    found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in plan.cells if cell.id not in waiting]
+    status = read_status(run.folder)["cells"]
+    run.forget("report")
+    _report(plan, found, {cell: "" for cell, one in status.items() if one["state"] == "failed"}, show_text=show_text)
 
 
 def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None:
@@ -93,15 +112,16 @@ def evidence(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *,
     )
 
 
-def _report(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str]) -> None:
+def _report(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *, show_text: bool) -> None:
     """Write summary.json, report.html and the exports."""
     run = plan.run
-    shown = evidence(plan, found, errors, show_text=False)
+    shown = evidence(plan, found, errors, show_text=show_text)
     summary = reporting.study_summary(shown)
     inputs: dict[str, Any] = {
         "answers": run.key("answers"),
         "cells": dict(shown.cells),
         "manifest": dict(shown.manifest),
+        "show_text": show_text,
     }
 
     def work() -> None:

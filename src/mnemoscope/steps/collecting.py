@@ -13,7 +13,7 @@ from mnemoscope import extraction, models, stats
 from mnemoscope.answers import Canaried, Moment, Outcome, Setting
 from mnemoscope.decoding import GREEDY, closed_form, distinct
 from mnemoscope.leaks import Sampled
-from mnemoscope.records import Estimate, Generation, Record, RocCurve, Scores
+from mnemoscope.records import Estimate, Extraction, Generation, Record, RocCurve, Scores
 from mnemoscope.steps.cells import LOSS, moment_file
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
@@ -23,6 +23,7 @@ from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
 if TYPE_CHECKING:
     from mnemoscope.grid import Cell
     from mnemoscope.study_file import Study
+    from mnemoscope.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ def outcome(folder: Path, cell: Cell, study: Study) -> Outcome:
         generations=[row for row in files.generations() if row.decoding == GREEDY.label],
         suffix_logprob=_suffixes(files, records, study),
         estimates={row.name: row for row in read_rows(folder / ESTIMATES, Estimate)},
+        verbatim=_verbatim(files, study),
+        prefix_losses={name: _prefix_loss(one, study) for name, one in (("target", target), ("base", base))},
     )
 
 
@@ -94,6 +97,19 @@ def _moments(files: Files, attack: str) -> list[Moment]:
         scores = read_scores(path)
         found.append(Moment(float(path.stem), scores[attack], np.ma.getdata(scores[LOSS])))
     return found
+
+
+def _verbatim(files: Files, study: Study) -> dict[str, bool]:
+    prefix = extraction.parse_prefix(study.extraction.prefixes[0]).label
+    rows = read_rows(files.path("extractions.parquet"), Extraction)
+    return {row.id: row.verbatim for row in rows if row.model == "target" and row.prefix == prefix}
+
+
+def _prefix_loss(traces: Traces, study: Study) -> Scores:
+    """Mean loss of each record's first prefix, nats a token; masked where the record is too short to be cut."""
+    cuts = [extraction.cut(int(n), study.extraction.prefixes[0]) for n in traces.lengths]
+    losses = [-traces.tokens("logprob", i)[:k].astype(np.float64).mean() if k else 0.0 for i, k in enumerate(cuts)]
+    return np.ma.masked_array(losses, [not k for k in cuts], dtype=np.float64)
 
 
 def _suffixes(files: Files, records: Sequence[Record], study: Study) -> dict[str, Scores]:

@@ -19,11 +19,11 @@ from mnemoscope.steps.elsewhere import parcel, run_elsewhere, unpack
 from mnemoscope.steps.inputs import check, read, told
 from mnemoscope.steps.states import States
 from mnemoscope.store import Run
+from mnemoscope.study_file import Study
 
 if TYPE_CHECKING:
     from mnemoscope.config import Compute
     from mnemoscope.records import Record
-    from mnemoscope.study_file import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,13 @@ def plan(study: Study, data: str | None, out: Path | None) -> Plan:
     _refuse_others(run, fixed)
     run.manifest |= {"fixed": fixed, "study": study.model_dump(mode="json")}
     return Plan(study, run, pool, grid, {cell.id: cell_key(study, cell, fixed) for cell in grid})
+
+
+def reopened(run: Run) -> Plan:
+    """The plan of a study that was begun, from its manifest alone; without records, so nothing more can be run."""
+    study, fixed = Study.model_validate(run.manifest["study"]), run.manifest["fixed"]
+    grid = cells(study, {text: models.parse_matrices(text) for text in spellings(study)})
+    return Plan(study, run, (), grid, {cell.id: cell_key(study, cell, fixed) for cell in grid})
 
 
 def _check(study: Study) -> None:
