@@ -7,12 +7,14 @@ import random
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 import mnemoscope
 from mnemoscope.cli import main
 from mnemoscope.errors import ConfigError, RunError
+from mnemoscope.steps import studying
 
 STUDY = {
     "name": "tiny",
@@ -87,14 +89,23 @@ def test_every_cell_is_an_audit_of_its_own(done):
 
 def test_cells_of_a_seed_share_records_and_those_of_another_seed_do_not(done):
     """Members are paired inside a seed and drawn anew for the next one; overwritten ones are left out of the copies."""
-    members = {
-        cell: {row.id for row in done.audit(cell).scores.itertuples() if row.role == "member"} for cell in CELLS
-    }
+    members = {cell: {row.id for row in done.audit(cell).scores.itertuples() if row.role == "member"} for cell in CELLS}
     assert members["q-r4-x1-s13"] == members["v-r4-x1-s13"]
     assert members["q-r4-x1-s7"] == members["v-r4-x1-s7"]
     assert members["q-r4-x1-s13"] != members["q-r4-x1-s7"]
     assert members["v-r4-x4-s13-p6"] < members["v-r4-x1-s13"]
     assert len(members["v-r4-x1-s13"]) - len(members["v-r4-x4-s13-p6"]) == 6 * 3
+
+
+def test_cells_of_a_seed_go_through_the_same_batches(done):
+    """A fresh adapter changes nothing, so the loss of the first step says which records were in it."""
+    first = {}
+    for cell in CELLS[:4]:
+        log = done.audit(cell).run / "cells" / cell / "training.parquet"
+        first[cell] = pd.read_parquet(log).loss[0]
+    assert first["q-r4-x1-s13"] == first["v-r4-x1-s13"]
+    assert first["q-r4-x1-s7"] == first["v-r4-x1-s7"]
+    assert first["q-r4-x1-s13"] != first["q-r4-x1-s7"]
 
 
 def test_the_reference_is_read_once_for_all_cells(done):
@@ -187,6 +198,29 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(file, tmp_path, capsys)
     }  # fmt: skip
     main(["study", "--status", str(out)])
     assert "2 done, 0 running, 1 failed, 0 waiting" in capsys.readouterr().out
+
+
+def test_ctrl_c_loses_nothing(file, tmp_path, monkeypatch, capsys):
+    """The command ends with 130, nothing is left as running, and the same command finishes the study."""
+    run, begun = studying.run_cell, []
+
+    def stopped(bench, cell, folder, key):
+        begun.append(cell.id)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        run(bench, cell, folder, key)
+
+    grid, out = [{"matrices": ["q", "v"], "seeds": 13}], tmp_path / "run"
+    path = changed(file, tmp_path, grid=grid)
+    monkeypatch.setattr(studying, "run_cell", stopped)
+    with pytest.raises(SystemExit) as stop:
+        main(["study", str(path), "--out", str(out)])
+    assert stop.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    states = json.loads((out / "status.json").read_text())["cells"]
+    assert [one["state"] for one in states.values()] == ["done", "waiting"]
+    main(["study", str(path), "--out", str(out)])
+    assert begun == ["q-r4-x1-s13", "v-r4-x1-s13", "v-r4-x1-s13"]
 
 
 def test_dry_run_writes_nothing(file, tmp_path, capsys):

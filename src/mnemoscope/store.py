@@ -46,7 +46,7 @@ class Run:
         self.folder = folder
         if folder.exists() and not folder.is_dir():
             raise RunError(f"--out {folder.name} is a file: give a folder")
-        if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        if folder.exists() and _others(folder) and not (folder / MANIFEST).is_file():
             raise RunError(f"--out {folder.name} is not empty and holds no run of mnemoscope: give a new folder")
         self.manifest = _read_json(folder / MANIFEST) or {"schema_version": SCHEMA_VERSION, "stages": {}}
         self.timings = _read_json(folder / TIMINGS) or {"stages": {}}
@@ -161,6 +161,11 @@ class Run:
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file with sorted keys."""
         self.write_text(name, canonical(value))
+
+
+def _others(folder: Path) -> bool:
+    """Whether the folder holds more than a first write that was killed."""
+    return any(not path.match(HALF.format("*", "*")) for path in folder.iterdir())
 
 
 def _make(folder: Path) -> None:

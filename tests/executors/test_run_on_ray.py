@@ -188,7 +188,7 @@ def test_when_no_machine_is_left(cluster: Any, run: Run, tmp_path: Path) -> None
         events.append(event)
         if "no machine" in event.note:
             raise KeyboardInterrupt
-        if cells_of_tests.attempts(given, "a") == 1:
+        if cells_of_tests.attempts(given, "a") == 1 and cluster.worker_nodes:
             cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
 
     with pytest.raises(KeyboardInterrupt):

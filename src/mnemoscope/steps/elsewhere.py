@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnemoscope import models
-from mnemoscope.errors import ModelError
+from mnemoscope import models, provenance
+from mnemoscope.errors import ConfigError, ModelError
 from mnemoscope.grid import cells, spellings
 from mnemoscope.progress import listening
 from mnemoscope.records import Record
@@ -38,14 +39,19 @@ class Parcel:
     keys: dict[str, str]
     weights: str
     """Hash that the model's weights must have."""
+    versions: dict[str, str]
+    """Of the packages that numbers depend on, as on the driver's machine."""
     dtype: str
     """What the study was begun with; auto where no cell is finished yet."""
 
 
 def parcel(plan: Plan) -> Parcel:
     """What travels to every machine."""
-    weights = plan.run.manifest["fixed"]["weights"]
-    return Parcel(plan.study.model_dump(mode="json"), plan.pool, dict(plan.keys), weights, plan.compute().dtype)
+    fixed = plan.run.manifest["fixed"]
+    return Parcel(
+        plan.study.model_dump(mode="json"), plan.pool, dict(plan.keys), fixed["weights"], fixed["versions"],
+        plan.compute().dtype,
+    )  # fmt: skip
 
 
 _open: dict[str, Bench] = {}
@@ -60,6 +66,7 @@ def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
 
     Raises:
         ModelError: this machine's model has other weights.
+        ConfigError: a package has another version here.
     """
     with listening(note):
         bench = _bench(given)
@@ -79,6 +86,7 @@ def _bench(given: Parcel) -> Bench:
     key = key_of(given.keys)
     if key not in _open:
         _open.clear()  # one model at a time
+        _refuse_other_versions(given.versions)
         study = Study.model_validate(given.study)
         compute = study.compute_options()
         asked = compute.model_copy(update={"dtype": given.dtype}) if compute.dtype == "auto" else compute
@@ -91,9 +99,19 @@ def _bench(given: Parcel) -> Bench:
     return _open[key]
 
 
+def _refuse_other_versions(wanted: Mapping[str, str]) -> None:
+    here = provenance.versions()
+    for name, version in wanted.items():
+        if here.get(name) != version:
+            raise ConfigError(
+                f"{name} is {here.get(name, 'missing')} on this machine and {version} where the study was begun: "
+                "install the same everywhere"
+            )
+
+
 def _scratch(given: Parcel) -> Path:
     """A folder of this study on this machine, for its owner alone."""
-    folder = Path(tempfile.gettempdir()) / f"mnemoscope-{os.getuid()}" / key_of(given.keys)[:16]
+    folder = Path(tempfile.gettempdir()) / f"mnemoscope-{getpass.getuser()}" / key_of(given.keys)[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.parent.chmod(0o700)
     return folder

@@ -68,6 +68,14 @@ class States:
         else:
             tell(f"{event.cell}  done in {_span(seconds)}")
 
+    def close(self) -> None:
+        """The call ends: what was running is waiting again."""
+        for cell in self.cells.values():
+            if cell["state"] == "running":
+                cell.clear()
+                cell["state"] = "waiting"
+        self.write()
+
     def write(self) -> None:
         """Write status.json."""
         self._written = time.time()

@@ -138,9 +138,11 @@ def run_cells(plan: Plan, executor: str, address: str | None) -> dict[str, str]:
     with board("cells", len(plan.cells)) as tick:
         tick(len(plan.cells) - len(waiting))
         states.tick = tick
-        if waiting:
-            RUNNERS[executor](plan, waiting, states, address)
-    states.write()
+        try:
+            if waiting:
+                RUNNERS[executor](plan, waiting, states, address)
+        finally:
+            states.close()
     return states.errors
 
 

@@ -1,0 +1,85 @@
+"""What cells share: one open model, one reading of the reference, one plan for both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnemoscope import models
+from mnemoscope.config import Compute, Training
+from mnemoscope.records import Record
+from mnemoscope.steps.bench import Bench
+from mnemoscope.steps.opening import fresh_adapter
+from mnemoscope.store import Run
+from mnemoscope.study_file import Study
+
+
+def records(n: int) -> tuple[Record, ...]:
+    """Records of different lengths, two a group."""
+    parts = ("train", "calibration", "train", "evaluation")
+    roles = ("member", "nonmember", "member", "nonmember")
+    return tuple(
+        Record(f"r{i}", "abcdefgh"[: 2 + i % 7] * (1 + i % 3), f"g{i // 2}", roles[i // 2 % 4], parts[i // 2 % 4])
+        for i in range(n)
+    )
+
+
+@pytest.fixture
+def bench(tiny, tmp_path):
+    """A bench with 32 records and a share of a half."""
+    study = Study.model_validate(
+        {"name": "s", "model": str(tiny), "data": {"source": "-", "share": 0.5}, "grid": [{"matrices": "v"}]}
+    )
+    return Bench(study, records(32), Run(tmp_path / "study"), Compute(dtype="float32", device="cpu"))
+
+
+def test_a_seed_draws_its_own_records(bench):
+    """Half of the groups of each part, others for another seed, with the tokens that belong to them."""
+    first, second = bench.of(13), bench.of(7)
+    assert len(first.records) == 16
+    assert {one.id for one in first.records} != {one.id for one in second.records}
+    assert bench.of(13) is first
+    for given in (first, second):
+        assert given.tokens.record_ids == tuple(record.id for record in given.records)
+        again = models.tokenize(bench.lm, given.records, max_tokens=1024)
+        assert [ids.tolist() for ids in given.tokens.ids] == [ids.tolist() for ids in again.ids]
+
+
+def test_a_fresh_adapter_reads_as_the_reference_bit_for_bit(bench):
+    """B = 0 changes nothing, also where only some of the records are asked for: both went through one plan."""
+    fresh_adapter(bench.lm, ("v",), Training(matrices="v"), 13)
+    target, reference = bench.reading(13, [1, 4, 9]).pair(lambda _: None)
+    assert target.ids == reference.ids == tuple(bench.of(13).records[i].id for i in (1, 4, 9))
+    for name, values in target.columns.items():
+        np.testing.assert_array_equal(values, reference.columns[name], err_msg=name)
+
+
+def test_the_reference_is_read_once_and_is_the_base(bench, monkeypatch):
+    """Other cells of the seed take it from the file; it is what the model says without any adapter."""
+    given = bench.of(13)
+    plain, _ = models.trace(bench.lm, given.tokens, given.plan)
+    fresh_adapter(bench.lm, ("q", "v"), Training(matrices="qv"), 13)
+    for name, weight in bench.lm.model.named_parameters():
+        if "lora_B" in name:
+            weight.data.fill_(0.3)  # an adapter that was trained
+    first = bench.reference(given)
+    np.testing.assert_array_equal(first.columns["logprob"], plain.columns["logprob"])
+    monkeypatch.setattr(models, "trace", lambda *_: pytest.fail("the reference was read again"))
+    np.testing.assert_array_equal(bench.reference(given).columns["logprob"], plain.columns["logprob"])
+
+
+def test_a_batch_that_does_not_fit_halves_both(bench, monkeypatch):
+    """Where the target had to halve a batch, the reference is read through the halves too."""
+    fresh_adapter(bench.lm, ("v",), Training(matrices="v"), 13)
+    given, plans, read = bench.of(13), [], models.trace
+    finer = tuple((row,) for batch in given.plan for row in batch)
+
+    def trace(lm, tokens, plan, *rest):
+        plans.append(plan)
+        found, used = read(lm, tokens, finer if plan == given.plan and len(plans) == 2 else plan, *rest)
+        return found, used
+
+    monkeypatch.setattr(models, "trace", trace)
+    target, reference = bench.pair(given, lambda _: None)
+    assert plans == [given.plan, given.plan, finer]
+    np.testing.assert_array_equal(target.columns["logprob"], reference.columns["logprob"])
