@@ -3,7 +3,8 @@
 #
 #     sh benchmarks/phee.sh ../shared/phee runs
 #
-# Estimated from the rates in docs/results.md: two hours on 2 cores with fast bfloat16, most of a day without.
+# Estimated from the rates in docs/results.md: two hours on 2 cores with fast bfloat16, most of a day without; not counted
+# in is the study at the end.
 set -eu
 DATA=$1 RUNS=$2
 MODEL=smollm2-135m-instruct-q4
@@ -44,3 +45,6 @@ halves
     --notes 20 --budget 0.5
 run quarter-canaries "--members $RUNS/planted/quarter-train.jsonl --nonmembers $RUNS/quarter-heldout.jsonl" "$QUICK" \
     "--canaries $RUNS/planted/canaries.json --canary-candidates 128 --generations 0 --span-sample 0"
+study="mnemoscope study studies/sixteenth.yaml --data $DATA --out $RUNS/sixteenth"
+$study
+python scripts/study_results.py --collect "$RUNS/sixteenth" sixteenth --command "$study" --note "${NOTE:-}"

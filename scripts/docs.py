@@ -1,6 +1,6 @@
-"""Write docs/cli.md from --help of every command, and docs/attacks.md from the registry.
+"""Write docs/cli.md from --help of every command, docs/attacks.md from the registry, docs/study.schema.json.
 
-python scripts/docs.py           writes both
+python scripts/docs.py           writes them
 python scripts/docs.py --check   writes nothing, names what is stale, exits 1 when anything is
 """
 
@@ -16,10 +16,12 @@ from rich.console import Console
 
 from mnemoscope import registry
 from mnemoscope.cli import app
+from mnemoscope.store import canonical
+from mnemoscope.study_file import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 100
-COMMANDS = ("demo", "finetune", "audit", "canaries", "report", "attacks")
+COMMANDS = ("demo", "finetune", "audit", "canaries", "study", "report", "attacks")
 WRITTEN = "<!-- Written by scripts/docs.py: change the docstrings, then run it. -->"
 
 
@@ -63,7 +65,12 @@ def attacks() -> str:
     return "\n\n".join([*parts, "\n".join(rows)]) + "\n"
 
 
-PAGES = {"docs/cli.md": cli, "docs/attacks.md": attacks}
+def study_schema() -> str:
+    """What a study file may hold, for editors."""
+    return canonical(schema())
+
+
+PAGES = {"docs/cli.md": cli, "docs/attacks.md": attacks, "docs/study.schema.json": study_schema}
 
 
 def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:

@@ -3,6 +3,8 @@
 python scripts/results.py --collect RUN NAME --command "mnemoscope …" ...   copy a run's numbers into docs/results
 python scripts/results.py                                                   write docs/results.md
 python scripts/results.py --check                                           fail when docs/results.md is stale
+
+Studies are copied by study_results.py; their sections stand first.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leakage_tables import FAMILIES, by_copies, leakage
+from study_results import studies
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
@@ -76,7 +79,7 @@ def collect(run: Path, name: str, commands: list[str], note: str) -> None:
 
 def render() -> str:
     """The page."""
-    parts, runs = [HEAD], dict[str, Rows]()
+    parts, runs = [HEAD, *studies(FOLDER)], dict[str, Rows]()
     for path in sorted(FOLDER.glob("*.json")):
         with path.with_suffix(".csv").open() as file:
             rows = {row["name"]: row for row in csv.DictReader(file)}

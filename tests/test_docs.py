@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -28,8 +29,17 @@ def docs() -> ModuleType:
 
 
 def test_pages_are_fresh(docs: ModuleType) -> None:
-    """docs/cli.md and docs/attacks.md are what scripts/docs.py writes."""
+    """docs/cli.md, docs/attacks.md and docs/study.schema.json are what scripts/docs.py writes."""
     assert docs.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_study_files_name_the_schema(docs: ModuleType, path: Path) -> None:
+    """The first line of a study file tells editors where the schema lies, and there it lies."""
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    named = (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve()
+    assert named.relative_to(ROOT).as_posix() in docs.PAGES
+    assert json.loads(named.read_text(encoding="utf-8"))["properties"].keys() >= {"model", "data", "grid", "rules"}
 
 
 def test_stale_page_is_named(docs: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,7 +173,12 @@ def test_more_cells_are_added_to_a_study(done, file, tmp_path):
 
 @pytest.mark.parametrize(
     ("part", "value", "says"),
-    [("training", {"rank": 2}, "training"), ("attacks", ["loss"], "attacks"), ("data", {"split": "given"}, "data")],
+    [
+        ("training", {"rank": 2}, "training"),
+        ("attacks", ["loss"], "attacks"),
+        ("data", {"split": "given"}, "data"),
+        ("rules", {"attack": "wbc"}, "attacks"),
+    ],
 )
 def test_a_study_goes_on_only_as_it_was_begun(done, file, texts, tmp_path, part, value, says):
     """Other settings would mix cells that cannot be compared."""

@@ -64,11 +64,11 @@ def test_what_is_no_study_is_refused_in_one_line(tmp_path, text):
 
 def test_a_missing_file_is_refused(tmp_path):
     """The message names an example."""
-    with pytest.raises(ConfigError, match="studies/quick.yaml"):
+    with pytest.raises(ConfigError, match=r"studies/quick\.yaml"):
         read_study(tmp_path / "none.yaml")
 
 
-def test_every_combination_once(tmp_path):
+def test_every_combination_once():
     """Blocks are products, seed by seed; a cell of two blocks is run once, where it is named first."""
     found = grid(
         seeds=[1, 2],
@@ -100,6 +100,8 @@ def test_planting_is_named_only_where_something_is_planted():
     """One copy plants nothing, however many records are to be planted."""
     found = grid(grid=[{"matrices": "v", "copies": [1, 8], "planted": 20}])
     assert [cell.id for cell in found] == ["v-r8-x1-s13", "v-r8-x8-s13-p20"]
+    again = grid(grid=[{"matrices": "v", "rank": 8}, {"matrices": "v", "copies": [1, 8], "planted": 20}])
+    assert [cell.id for cell in again] == ["v-r8-x1-s13", "v-r8-x8-s13-p20"]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ def _cells(study: Study, block: Any, matrices: dict[str, tuple[str, ...]]) -> li
     for seed in block.seeds or study.seeds:
         for values in product(*lists.values()):
             training = Training(**{**common, **dict(zip(lists, values, strict=True))})
+            if training.copies == 1:
+                training = training.model_copy(update={"planted": 1})  # nothing is planted, whatever was asked
             found.append(_cell(study, block, training, matrices[training.matrices], seed))
     return found
 
@@ -77,7 +79,7 @@ def _cell(study: Study, block: Any, training: Training, roles: tuple[str, ...], 
         if name not in IN_NAME and value != getattr(common, name)
     }  # fmt: skip
     if training.copies == 1:
-        differ.pop("planted", None)  # nothing is planted
+        differ.pop("planted", None)
     name = "-".join([training.cell(roles, seed), *(_short(*one) for one in sorted(differ.items()))])
     others = ", ".join(f"{key}={value}" for key, value in sorted(differ.items()) if key not in SETTINGS)
     return Cell(name, training, seed, block.every_epoch, block.generations or study.extraction.generations, others)

@@ -205,6 +205,18 @@ def test_too_few_planted_records_have_a_reason():
     assert relation_answers([replace(outcome(1), generations=[])], RULES, seed=1) == []
 
 
+def test_the_cells_with_the_most_planted_records_are_asked():
+    """Of several kinds the largest; of equally large ones that whose copies are nearest to the paper's 8."""
+    cells = [
+        replace(outcome(1), setting=setting(1, cell=f"c{n}-{planted}", copies=n, planted=planted))
+        for n, planted in ((2, N), (8, N), (32, N), (8, 20))
+    ]
+    asked = {one.claim for one in relation_answers(cells, RULES, seed=1)}
+    alone = {one.claim for one in relation_answers(cells[1:2], RULES, seed=1)}
+    assert len(asked) == len(alone)
+    assert all("8 copies" in claim and f"{N} planted" in claim for claim in asked)
+
+
 def test_equal_seeds_give_equal_answers():
     """The draws come from the seed, and another seed draws otherwise."""
     first, again, other = (relation_answers([outcome(1)], RULES, seed=s) for s in (1, 1, 2))

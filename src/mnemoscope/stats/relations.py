@@ -43,6 +43,8 @@ FAIR: Mapping[str, Given] = {"share": (), "suffix": ("tokens",)}
 longer records have lower perplexity."""
 PAPER = {"target": "the share rises as it falls, R² .135 (Fig. 3.4)", "base": "no relation, R² .004 (Fig. 3.5)"}
 R2 = {"target": ".135 (Fig. 3.4)", "base": ".004 (Fig. 3.5)"}
+COPIES = 8
+"""Of each record in the paper's figures."""
 TIED = "the suffix is a part of the record, so the two are tied; see the prefix alone"
 
 
@@ -111,7 +113,7 @@ def _suffixes(outcome: Outcome) -> NDArray[np.float64]:
 
 
 def relation_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) -> list[Answer]:
-    """The answers to the question "perplexity", of the cells with planted records and continuations.
+    """The answers to the question "perplexity", from the cells with planted records and continuations.
 
     Below 0 is the paper's direction: the lower the perplexity, the more comes back. It is asked of planted records,
     of those trained on once, and of held-out ones as control: what perplexity says there is that plain text is easy to
@@ -122,16 +124,21 @@ def relation_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) ->
     perplexity too: the correlation with the suffix's log-probability is partly arithmetic, that with the n-gram share
     less so. The perplexity of the prefix alone is free of it, and is asked too.
 
-    Cells with fewer than 10 planted records cannot say anything; if there are no others, one of them says so.
+    One kind of cell is asked, that with the most planted records; with fewer than 10 it cannot say anything.
     """
     claims = [claim for same in _planted(outcomes) for claim in _of(same, rules, seed)]
     return decided(claims, rules)
 
 
 def _planted(outcomes: Sequence[Outcome]) -> list[Alike]:
-    known = [one for one in outcomes if one.setting.copies > 1 and one.generations]
-    enough = [one for one in known if one.setting.planted >= FEWEST_PAIRS]
-    return alike(enough) if enough else alike(known)[:1]
+    """The kind of cell with the most planted records; of several the one whose copies are nearest to the paper's."""
+    kinds = alike([one for one in outcomes if one.setting.copies > 1 and one.generations])
+
+    def fit(kind: Alike) -> tuple[int, int]:
+        setting = kind.outcomes[0].setting
+        return -setting.planted, abs(setting.copies - COPIES)
+
+    return sorted(kinds, key=fit)[:1]
 
 
 def _of(same: Alike, rules: Rules, seed: int) -> Iterator[Claim]:

@@ -102,9 +102,10 @@ def _columns(study: Study) -> Columns:
 
 def _fixed(study: Study, pool: Sequence[Record]) -> dict[str, Any]:
     """What all cells share, and may not change while a study goes on."""
-    kept = study.model_dump(mode="json", include={"model", "training", "extraction", "attacks", "compute"})
+    kept = study.model_dump(mode="json", include={"model", "training", "extraction", "compute"})
     return {
         **kept,
+        "attacks": list(study.measurement("0").attacks),  # with the one that the rules compare
         "data": {**study.data.model_dump(mode="json", exclude={"source"}), "sha256": texts.describe(pool, "").sha256},
         "weights": models.locate(study.model).weights_sha256,
         "versions": provenance.versions(),
