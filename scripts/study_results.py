@@ -32,7 +32,7 @@ CSVS = ("points.csv", "answers.csv")
 META = "meta.json"
 FIGURES = {
     "matrices": "AUC by matrices over the ranks",
-    "heat": "AUC by matrices and rank",
+    "usefulness": "AUC against held-out perplexity, a mark a cell",
     "rank": "AUC against the rank, all four matrices",
     "copies": "Share of planted records given back word for word, by copies",
     "perplexity_target": "N-gram share against perplexity in the fine-tuned model",

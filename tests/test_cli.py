@@ -37,7 +37,7 @@ def stopped(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_one_command_is_one_public_function() -> None:
     """Every verb of the package is a command, with the same parameters."""
     commands = {name for name in app if not name.startswith("-")}
-    assert commands == {"demo", "finetune", "audit", "canaries", "report", "attacks"}
+    assert commands == {"demo", "finetune", "audit", "canaries", "study", "report", "attacks"}
     for name in commands - {"attacks"}:
         assert app[name].default_command is getattr(pipeline, name)
         assert getattr(mnemoscope, name) is getattr(pipeline, name)

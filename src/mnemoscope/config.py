@@ -89,8 +89,8 @@ class Training(Options):
     alpha: Positive = 16
     """LoRA alpha; the update is scaled by alpha / rank."""
     alpha_rule: Literal["fixed", "proportional", "rslora"] = "fixed"
-    """How alpha follows the rank: fixed, as the study has it; proportional, so that the scale is alpha / 8 at every rank;
-    rslora, scaled by alpha / sqrt(rank) (arXiv:2312.03732)."""
+    """How alpha follows the rank: fixed, as the study has it; proportional, so that the scale is alpha / 8 at every
+    rank; rslora, scaled by alpha / sqrt(rank) (arXiv:2312.03732)."""
     dropout: Fraction = 0.05
     """LoRA dropout."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 
 from mnemoscope import models
+from mnemoscope.models.callbacks import perplexity
 from mnemoscope.records import TrainingStep
 
 CPU = torch.device("cpu")
@@ -200,7 +201,7 @@ def test_a_record_of_end_tokens_is_learnt(opened, tmp_path):
     assert new.tolist() == [1] * 5
 
 
-def test_heldout_perplexity_at_the_end_of_every_epoch(module, opened, train, tmp_path):
+def test_heldout_perplexity_at_the_end_of_every_epoch(opened, train, tmp_path):
     """The perplexity of the held-out records stands in the last step of each epoch, and is that of their trace."""
     lm, steps = train(tmp_path / "work", tmp_path / "out")
     assert [step.step for step in steps if step.heldout_perplexity is not None] == [4, 8, 12]
@@ -209,7 +210,7 @@ def test_heldout_perplexity_at_the_end_of_every_epoch(module, opened, train, tmp
     models.attach(other, tmp_path / "out")
     traces, _ = models.trace(other, rows, models.plan_batches(rows.lengths))
     want = np.exp(-traces.columns["logprob"].astype(np.float64).mean())
-    assert module.perplexity(lm, rows) == pytest.approx(want, rel=1e-6)
+    assert perplexity(lm, rows) == pytest.approx(want, rel=1e-6)
     train(tmp_path / "work", tmp_path / "half", epochs=0.5)
 
 

@@ -61,10 +61,15 @@ def ended(cell: Setting) -> list[Point]:
     """What a cell without planted records gives at its end."""
     return [
         point(cell, "auc", auc(cell)),
+        point(cell, "tpr_at_10", auc(cell) / 2, 0.04),
         point(cell, "tpr_at_1", auc(cell) / 5, 0.03),
+        point(cell, "verbatim_members", 0.004 * (1 + cell.rank**0.5) + cell.seed / 1e5, 0.003),
+        point(cell, "verbatim_nonmembers", 0.0, 0.004),
+        point(cell, "suffix_probability_nonmembers", 2e-8 * (1 + cell.seed / 100), 1e-8),
+        point(cell, "perplexity_base_heldout", 20.0, 0.5),
         point(cell, "perplexity_heldout", 14.2 - cell.rank / 100, 0.4),
         point(cell, "perplexity_heldout", 20.0, 0.5, epoch=0.0),
-        point(cell, "suffix_probability_members", 0.002, 0.001),
+        point(cell, "suffix_probability_members", 2e-4 * cell.rank + 1e-6 * cell.seed, 1e-4),
         point(cell, "perplexity_members", 9.1 - cell.rank / 50, 0.3),
         *(
             point(cell, f"suffix_probability_members@{d}", 0.002 * (i + 1) + 1e-5 * cell.seed, 0.001)

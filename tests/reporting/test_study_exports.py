@@ -27,7 +27,8 @@ from mnemoscope.reporting.study_export import rows_csv
 from mnemoscope.reporting.study_figures import PAPER
 from mnemoscope.reporting.study_gallery import FIGURES, drawn
 from mnemoscope.reporting.study_latex import escaped
-from mnemoscope.reporting.study_series import LINES, copies, decodings, epochs, grids, matrix_names, paths, series
+from mnemoscope.reporting.study_records import curves_by_matrices, curves_by_rank
+from mnemoscope.reporting.study_series import LINES, copies, decodings, epochs, grids, heat, matrix_names, paths, series
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_a_latex_table_has_equal_columns(files: dict[str, str]) -> None:
     """Environments close, every row has as many fields as the layout has columns, specials are escaped."""
     labels = re.findall(r"\\label\{(.*?)\}", files["table_3_1.tex"])
     assert labels == ["areas-1", "areas-2"]
-    for name in ("table_3_1.tex", "table_A_1.tex"):
+    for name in ("table_3_1.tex", "table_A_1.tex", "table_by_rank.tex", "table_by_copies.tex"):
         for table in files[name].split("\\begin{table}")[1:]:
             layout = re.sub(r"p\{[^}]*\}", "p", table.split("\\begin{tabular}{")[1].split("}\n")[0])
             body = table.split("\\toprule")[1].split("\\bottomrule")[0]
@@ -156,7 +157,8 @@ def test_every_figure_is_written_and_parses(files: dict[str, str]) -> None:
             assert not [e for e in root.iter() if e.tag.endswith("script")]
     empty = sample.empty()
     left = study_exports(empty, study_summary(empty))
-    assert sorted(left) == ["answers.csv", "points.csv", "table_3_1.csv", "table_A_1.csv"]
+    tables = ["table_3_1.csv", "table_A_1.csv", "table_by_copies.csv", "table_by_rank.csv"]
+    assert sorted(left) == ["answers.csv", "points.csv", *tables]
 
 
 @pytest.mark.parametrize("name", list(FIGURES))
@@ -170,7 +172,10 @@ def test_figures_obey_the_schema(name: str, seeds: tuple[int, ...]) -> None:
     assert isinstance(chart, alt.Chart | alt.LayerChart)
     assert specification["description"]
     layers = specification.get("layer", [specification])
-    assert all(layer["encoding"][axis]["title"] for layer in layers for axis in ("x", "y"))
+    for axis in ("x", "y"):
+        titles = [layer["encoding"][axis]["title"] for layer in layers if axis in layer["encoding"]]
+        assert titles
+        assert all(titles)
 
 
 def test_hostile_names_stay_inside_drawings() -> None:
@@ -191,6 +196,33 @@ def test_the_paper_s_ranks_are_their_own_line(evidence: StudyEvidence) -> None:
     points = [row for row in specification["layer"][-1]["data"]["values"] if row["series"] == PAPER]
     assert [(row["rank"], row["value"]) for row in points] == list(FIGURE_3_6)
     assert all(row["low"] is None for row in points)
+
+
+def test_no_curve_is_drawn_twice(evidence: StudyEvidence) -> None:
+    """One set of matrices: its curves over the ranks. One rank: the curves over the matrices alone."""
+
+    def curves(*chosen: tuple[str, int]) -> tuple[list[str], list[str]]:
+        cells = {f"{m}-r{r}-x1-s13": evidence.curves[f"{m}-r{r}-x1-s13"] for m, r in chosen}
+        kept = replace(evidence, curves=cells)
+        return series(curves_by_rank(kept)), series(curves_by_matrices(kept))
+
+    assert curves(("v", 4)) == (["V, rank 4"], [])
+    assert curves(("q", 4), ("v", 4)) == ([], ["Q, rank 4", "V, rank 4"])
+    assert curves(("v", 2), ("v", 4)) == (["V, rank 2", "V, rank 4"], [])
+    by_rank, by_matrices = curves(("q", 2), ("q", 4), ("v", 4))
+    assert (by_rank, by_matrices) == (["Q, rank 2", "Q, rank 4"], ["Q, rank 4", "V, rank 4"])
+
+
+def test_a_map_needs_two_ranks_and_two_sets_of_matrices() -> None:
+    """A column or a row alone is a list, which the table shows."""
+    cells = {(m, r): sample.point(sample.setting(m, r, 13), "auc", 0.8) for m in "qv" for r in (2, 4)}
+
+    def fields(*chosen: tuple[str, int]) -> int:
+        points = [cells[one] for one in chosen]
+        return len(heat(study_summary(replace(sample.empty(), points=points))))
+
+    assert fields(("q", 2), ("q", 4)) == fields(("q", 2), ("v", 2)) == 0
+    assert fields(("q", 2), ("q", 4), ("v", 2)) == 3
 
 
 def test_lines_of_a_figure_differ_in_what_varies(evidence: StudyEvidence) -> None:

@@ -236,7 +236,7 @@ def test_a_small_study_has_a_whole_page(build: object) -> None:
     assert text.rstrip().endswith("</html>")
     assert not re.search(r"\b(nan|None|inf|Undefined)\b", bare(text))
     assert text.count("<figure>") == text.count('role="img"')
-    assert text.count("<figure>") + text.count("Not drawn:") == len(FIGURES)
+    assert text.count("<figure>") + text.count('class="undrawn"') == len(FIGURES)
 
 
 def test_values_that_are_not_finite_count_as_missing() -> None:

@@ -165,17 +165,26 @@ def finetune(
     lm.model.eval()
     save_adapter(lm, out, facts)
     if epochs is not None:
-        _move_epochs(work, epochs)
-    shutil.rmtree(work, ignore_errors=True)
+        _copy_epochs(work, epochs)
+    _remove_checkpoints(work)
     return history(trainer.state.log_history)
 
 
-def _move_epochs(work: Path, out: Path) -> None:
+def _copy_epochs(work: Path, out: Path) -> None:
+    """Copied, not moved: a resumed training does not make those again that come before its checkpoint."""
     out.mkdir()
     prefix = EPOCH.format("")
     for folder in sorted(work.glob(EPOCH.format("*"))):
         if folder.suffix != ".half":
-            folder.replace(out / folder.name.removeprefix(prefix))
+            shutil.copytree(folder, out / folder.name.removeprefix(prefix))
+
+
+def _remove_checkpoints(work: Path) -> None:
+    """Renamed first: where a kill breaks the removal off, no checkpoint without its weights is left to be resumed."""
+    gone = work.with_name(f"{work.name}.half")
+    shutil.rmtree(gone, ignore_errors=True)
+    work.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _train(trainer: Trainer, progress: Progress, start: Path | None) -> None:

@@ -80,11 +80,12 @@ def sentence(claims: list[dict[str, Any]]) -> str:
     if len(claims) == 1:
         verb = {"not resolved": "is not resolved"}.get(claims[0]["decision"], claims[0]["decision"])
         return f"The one claim tested {verb}."
-    parts = [f"{n} {_plural(decision, n)}" for n, decision in told if n]
+    parts = [f"{n} {plural(decision, n)}" for n, decision in told if n]
     return f"Of {len(claims)} claims, {' and '.join([', '.join(parts[:-1]), parts[-1]] if parts[1:] else parts)}."
 
 
-def _plural(decision: str, n: int) -> str:
+def plural(decision: str, n: int) -> str:
+    """A decision as the verb of `n` claims."""
     one = {"replicates": "replicates", "does not replicate": "does not replicate", "not resolved": "is not resolved"}
     many = {"replicates": "replicate", "does not replicate": "do not replicate", "not resolved": "are not resolved"}
     return (one if n == 1 else many)[decision]

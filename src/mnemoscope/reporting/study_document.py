@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mnemoscope.answers import StudyEvidence
-from mnemoscope.reporting import study_tables, tables
+from mnemoscope.reporting import study_profiles, study_tables, tables
 from mnemoscope.reporting.document import _environment
 from mnemoscope.reporting.paper import R_SQUARED, SETTING
+from mnemoscope.reporting.study_findings import findings
 from mnemoscope.reporting.study_gallery import drawn
 from mnemoscope.reporting.study_relation import KINDS, MODELS
 
@@ -31,6 +32,9 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
         show_text=any(text is not None for text in texts),
         first=[node for name, node in questions.items() if name in FIRST],
         further=[node for name, node in questions.items() if name not in FIRST and node["claims"]],
+        levels=_levels(summary),
+        by_rank=study_profiles.rank_tables(summary),
+        by_copies=study_profiles.copies_tables(summary),
         facts=study_tables.facts(summary),
         paper_setting=SETTING,
         areas=study_tables.areas(summary),
@@ -46,8 +50,20 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
+OPEN = 6
+"""A question with more claims than this shows those of the page's head; the others are folded away."""
+
+
 def _question(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {**node, "rows": study_tables.claims(node), "level": study_tables.levels(node)}
+    rows, told = study_tables.claims(node), findings(node)
+    ahead = list(range(len(rows))) if len(rows) <= OPEN else told["places"]
+    more = [row for i, row in enumerate(rows) if i not in ahead]
+    return {**node, **told, "rows": [rows[i] for i in ahead], "more": more, "level": study_tables.levels(node)}
+
+
+def _levels(summary: Mapping[str, Any]) -> str:
+    """The confidence levels of all claims, in words; "" without claims."""
+    return study_tables.levels({"claims": [c for node in summary["answers"].values() for c in node["claims"]]})
 
 
 def _safe(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, Any]:

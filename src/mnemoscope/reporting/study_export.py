@@ -10,9 +10,10 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from mnemoscope.answers import Answer, Canaried, Point, StudyEvidence
-from mnemoscope.reporting import study_latex, study_tables
+from mnemoscope.reporting import study_latex, study_profiles, study_tables
 from mnemoscope.reporting.paper import TABLE_3_1
 from mnemoscope.reporting.study_gallery import drawn
+from mnemoscope.reporting.study_means import KEYS
 from mnemoscope.reporting.study_series import grids
 
 _AREAS = (
@@ -22,7 +23,8 @@ _AREAS = (
 
 
 def study_exports(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, str]:
-    """File name to text: points.csv, answers.csv, Tables 3.1 and A.1 as CSV and LaTeX, figure_NAME.svg.
+    """File name to text: points.csv, answers.csv, Tables 3.1 and A.1, the tables by rank and by
+    copies, as CSV and LaTeX, figure_NAME.svg.
 
     Floats in CSV files have all their digits; a missing value is an empty field; the several values of an answer's
     seeds stand in one field with a space between. Generated text is written to Table A.1 alone, and only where the
@@ -33,6 +35,7 @@ def study_exports(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[s
         "answers.csv": rows_csv([field.name for field in fields(Answer)], map(asdict, evidence.answers)),
         "table_3_1.csv": rows_csv(_AREAS, _areas(summary)),
         "table_3_1.tex": "\n".join(_areas_tex(table, i) for i, table in enumerate(study_tables.areas(summary), 1)),
+        **_doses(summary),
         "table_A_1.csv": rows_csv(_canary_heads(evidence), map(asdict, evidence.texts)),
         "table_A_1.tex": _canaries_tex(evidence, summary) if evidence.texts else "",
     }
@@ -78,6 +81,66 @@ def _areas_tex(table: Mapping[str, Any], place: int) -> str:
             rows.append(["paper", *(cell["paper"] or "–" for cell in row["cells"])])
     caption = f"ROC AUC by rank and adapted matrices ({table['variant']}); ± is half the width of the"
     return study_latex.table(["Rank", *table["heads"]], rows, f"{caption} {table['intervals']}.", f"areas-{place}")
+
+
+_SETTING = [name for name in KEYS if name not in ("planted", "epoch", "statistic")]
+_MEASURED = ("value", "low", "high", "basis", "n_seeds", "level")
+
+
+def _doses(summary: Mapping[str, Any]) -> dict[str, str]:
+    """The tables by rank and by copies: a row a setting, six fields a statistic."""
+    ranks, copies = study_profiles.by_rank(summary), study_profiles.by_copies(summary)
+    return {
+        "table_by_rank.csv": _profiles_csv(ranks, study_profiles.RANKED),
+        "table_by_rank.tex": _doses_tex(study_profiles.rank_tables(summary), "Rank", "rank"),
+        "table_by_copies.csv": _profiles_csv(copies, study_profiles.planted_columns(copies)),
+        "table_by_copies.tex": _doses_tex(study_profiles.copies_tables(summary), "Copies", "copies"),
+    }
+
+
+def _profiles_csv(tables: Sequence[Sequence[Mapping[str, Any]]], columns: Iterable[str]) -> str:
+    names = list(columns)
+    heads = [*_SETTING, "planted_records", "measured_on"] + [
+        head for name in names for head in (name, *(f"{name}_{part}" for part in _MEASURED[1:]))
+    ]
+    rows = [{**dict.fromkeys(heads), **_setting(row), **_measured(row["found"], names)} for table in tables
+            for row in table]  # fmt: skip
+    return rows_csv(heads, rows)
+
+
+def _setting(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`planted` is the name of a statistic too, so the number of planted records goes by another one."""
+    own = {name: row[name] for name in _SETTING}
+    return {**own, "planted_records": row["planted"], "measured_on": "planted" if row["copies"] > 1 else "all"}
+
+
+def _measured(found: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+    return {
+        (name if part == "value" else f"{name}_{part}"): found[name][part]
+        for name in names
+        for part in _MEASURED
+        if name in found
+    }
+
+
+def _doses_tex(tables: Sequence[Mapping[str, Any]], dose: str, label: str) -> str:
+    """Tables whose intervals stand in a row below their values."""
+    heads = [dose, "Parameters" if dose == "Rank" else "Planted"]
+    return "\n".join(
+        study_latex.table(
+            [*heads, *table["columns"]],
+            [line for row in table["rows"] for line in _two_lines(row, dose)],
+            f"{table['label']}. {table['told']}",
+            f"by-{label}-{i}",
+        )
+        for i, table in enumerate(tables, 1)
+    )
+
+
+def _two_lines(row: Mapping[str, Any], dose: str) -> list[list[str]]:
+    size = row["parameters"] if dose == "Rank" else row["planted"]
+    values, ends = ([cell[part] for cell in row["cells"]] for part in ("value", "interval"))
+    return [[str(row["dose"]), size, *values], ["", "", *ends]]
 
 
 def _canary_heads(evidence: StudyEvidence) -> list[str]:

@@ -11,7 +11,7 @@ from mnemoscope.reporting.paper import FIGURE_3_6, SETTING
 from mnemoscope.reporting.study_means import Row
 from mnemoscope.reporting.study_series import matrix_names, series
 from mnemoscope.reporting.theme import ATTACKS, DASHES, NEUTRAL, QUIET, WIDTH, framed
-from mnemoscope.reporting.wording import percent
+from mnemoscope.reporting.wording import number, percent
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 AUC = "AUC (0.5: guessing)"
@@ -27,10 +27,14 @@ class Axis(NamedTuple):
     """Where its ticks stand; on a base-2 logarithmic axis."""
     share: bool = False
     """Shown in percent, from 0 on."""
+    floor: float = 0.0
+    """Above 0 the axis is base-10 logarithmic and begins here."""
 
     @property
     def scale(self) -> alt.Scale:
-        """Base-2 logarithmic where ticks are given, else linear."""
+        """Base-2 logarithmic where ticks are given, base-10 above a floor, else linear."""
+        if self.floor:
+            return alt.Scale(type="log", domainMin=self.floor, nice=True)
         if self.values:
             return alt.Scale(type="log", base=2, nice=False, padding=14)
         return alt.Scale(zero=self.share, padding=0 if self.share else 8)
@@ -38,6 +42,8 @@ class Axis(NamedTuple):
     @property
     def axis(self) -> alt.Axis:
         """Ticks and their form."""
+        if self.floor:
+            return alt.Axis(format=".0e", labelOverlap="greedy")
         if self.values:
             # the house's tickCount would drop every other tick; a log scale's own format would drop labels
             return alt.Axis(
@@ -140,6 +146,11 @@ def copies_axis(rows: Sequence[Row]) -> Axis:
     return Axis("copies", "copies of a planted record (log scale)", tuple(sorted({row["copies"] for row in rows})))
 
 
+def suffix_axis(rows: Sequence[Row]) -> Axis:
+    """Probabilities on a logarithmic axis from the floor of the rows on (`study_series.decades`)."""
+    return Axis("value", "mean probability of the suffix (log scale)", floor=rows[0]["floor"])
+
+
 def heat_figure(rows: Sequence[Row]) -> alt.LayerChart:
     """AUC by matrices and rank, the number in each field."""
     order = [matrix_names(text) for text in dict.fromkeys(row["matrices"] for row in rows)]
@@ -160,21 +171,53 @@ def heat_figure(rows: Sequence[Row]) -> alt.LayerChart:
     return drawn.properties(height=max(130, 34 * len(order)))
 
 
-def decodings_figure(rows: Sequence[Row], title: str, name: str, description: str) -> alt.LayerChart:
-    """A share under each decoding, coldest first: a mark with its interval a series, side by side."""
+def decodings_figure(rows: Sequence[Row], y: Axis, name: str, description: str) -> alt.LayerChart:
+    """A statistic under each decoding, coldest first: a mark with its interval a series, side by side."""
     order, places = series(rows), list(dict.fromkeys(row["decoding"] for row in rows))
     x = alt.X("decoding:N", title="decoding (t: temperature, k: top-k, p: top-p)", sort=places,
               axis=alt.Axis(labelAngle=-35 if len(places) > 5 else 0))  # fmt: skip
-    y = Axis("value", title, share=True)
     beside = alt.XOffset("series:N", sort=order)
     colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
     shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
     dots: alt.Chart = _data(rows).mark_point(filled=True, size=48, opacity=1)
-    up = alt.Y("value:Q", title=title, scale=y.scale, axis=y.axis)
+    up = alt.Y("value:Q", title=y.title, scale=y.scale, axis=y.axis)
     layers = [dots.encode(x=x, y=up, color=colour, shape=shape, xOffset=beside)]
     if (bars := _bars(rows, x, y, colour)) is not None:
         layers.insert(0, bars.encode(xOffset=beside))
     return _one_column(framed(alt.LayerChart(layer=layers), name, description, whiskers(rows)), order)
+
+
+def use_figure(rows: Sequence[Row]) -> alt.LayerChart:
+    """AUC against held-out perplexity, a mark a cell; a dashed line where the base model stands."""
+    order, base = series(rows), rows[0]["base"]
+    heldout, area = Axis("perplexity_heldout", "perplexity of held-out records"), Axis("auc", AUC)
+    x = alt.X(f"{heldout.field}:Q", title=heldout.title, scale=heldout.scale, axis=heldout.axis)
+    y = alt.Y(f"{area.field}:Q", title=area.title, scale=area.scale, axis=area.axis)
+    colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
+    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
+    # on a logarithm every doubling of the rank adds as much
+    size = alt.Size("rank:Q", legend=None, scale=alt.Scale(type="log", base=2, range=[40, 150]))
+    dots: alt.Chart = _data(rows).mark_point(filled=True, size=55, opacity=0.9)
+    dots = dots.encode(x=x, y=y, color=colour, shape=shape)
+    layers = [dots.encode(size=size) if _ranks(rows) > 1 else dots]
+    if base is not None:
+        rule: alt.Chart = _data([{heldout.field: base}]).mark_rule(color=NEUTRAL, strokeDash=[5, 4])
+        layers.insert(0, rule.encode(x=x))
+    chart = framed(alt.LayerChart(layer=layers), "usefulness", "AUC against held-out perplexity", _use_told(rows))
+    return _one_column(chart, order)
+
+
+def _ranks(rows: Sequence[Row]) -> int:
+    return len({row["rank"] for row in rows})
+
+
+def _use_told(rows: Sequence[Row]) -> str:
+    base, bases, drawn, every = rows[0]["base"], rows[0]["n_bases"], len(series(rows)), rows[0]["of_series"]
+    told = ["a mark a cell", *(["larger: higher rank"] if _ranks(rows) > 1 else [])]
+    if base is not None:
+        told.append(f"dashed: base model, {number(base)}" + (f", mean of {bases} seeds" if bases > 1 else ""))
+    told += [f"{drawn} of {every} kinds drawn"] if every > drawn else []
+    return "; ".join(told)
 
 
 def _data(rows: Sequence[Row]) -> alt.Chart:

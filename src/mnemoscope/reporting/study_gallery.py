@@ -9,7 +9,7 @@ from mnemoscope.answers import StudyEvidence
 from mnemoscope.reporting import study_figures as charts
 from mnemoscope.reporting import study_records as records
 from mnemoscope.reporting import study_series as chosen
-from mnemoscope.reporting.study_figures import AUC, Axis, copies_axis, decodings_figure, lines, rank_axis
+from mnemoscope.reporting.study_figures import AUC, Axis, copies_axis, decodings_figure, lines, rank_axis, suffix_axis
 from mnemoscope.reporting.study_relation import KINDS
 from mnemoscope.reporting.svg import to_svg
 
@@ -42,13 +42,15 @@ _ONE = "It needs cells without planted records that differ in their"
 _NO_MARKS = "No records were continued by generating, so there is no n-gram share."
 _NO_PLANTED = "No cells with planted records that differ in their copies have finished."
 _NO_DECODINGS = "Fewer than two decodings were measured."
+_NO_RANKS = "It needs cells with Q, K, V and O adapted at two ranks or more."
+_FLOOR = "What reaches the lower edge goes on below it, it may be 0."
 _NO_EPOCHS = "No cell was measured after every epoch."
 
 FIGURES: Mapping[str, Figure] = {
     "roc_ranks": Figure(
         "ROC curves over the ranks.",
         "The paper’s Figure 3.2 shows Q. Dotted: guessing.",
-        "No finished cell without planted records has a curve.",
+        "No finished cell without planted records has a curve, or the figure over the matrices holds them all.",
         lambda evidence, _: records.curves_by_rank(evidence),
         lambda rows, _: records.roc_figure(rows, "roc-ranks", "ROC curves of one set of matrices over the ranks"),
     ),
@@ -69,7 +71,7 @@ FIGURES: Mapping[str, Figure] = {
     "heat": Figure(
         "AUC by matrices and rank.",
         "The same numbers as a map.",
-        f"{_ONE} matrices or rank.",
+        f"{_ONE} matrices and in their rank.",
         lambda _, summary: chosen.heat(summary),
         lambda rows, _: charts.heat_figure(rows),
     ),
@@ -77,9 +79,55 @@ FIGURES: Mapping[str, Figure] = {
         "AUC against the rank, all four matrices.",
         "The paper’s Figure 3.6, its points read off the plot. Where alpha is equal at every rank, the update is "
         "scaled by less as the rank grows, so rank and scale are mixed; where it is in proportion they are not.",
-        "It needs cells with Q, K, V and O adapted at two ranks or more.",
+        _NO_RANKS,
         lambda _, summary: chosen.all_four(summary),
         lambda rows, _: charts.rank_figure(rows),
+    ),
+    "rank_tpr": Figure(
+        "At 1% false positives, against the rank.",
+        "The share of training records that are found where 1 held-out record in 100 is taken for one.",
+        _NO_RANKS,
+        lambda _, summary: chosen.all_four(summary, "tpr_at_1"),
+        lambda rows, _: lines(
+            rows,
+            rank_axis(rows),
+            Axis("value", "TPR at 1% FPR", share=True),
+            "rank-tpr",
+            "True-positive rate at 1% false positives against the rank",
+        ),
+    ),
+    "rank_verbatim": Figure(
+        "Word for word, against the rank.",
+        "Records whose second half greedy decoding gives back whole. Held-out records are the control.",
+        _NO_RANKS,
+        lambda _, summary: chosen.both_sides(summary, "verbatim"),
+        lambda rows, _: lines(
+            rows,
+            rank_axis(rows),
+            Axis("value", "share given back word for word", share=True),
+            "rank-verbatim",
+            "Share of records given back word for word against the rank",
+        ),
+    ),
+    "rank_suffix": Figure(
+        "Chance of the second half, against the rank.",
+        f"The mean probability that one sampled continuation is the whole second half. {_FLOOR}",
+        _NO_RANKS,
+        lambda _, summary: chosen.decades(chosen.both_sides(summary, "suffix_probability")),
+        lambda rows, _: lines(
+            rows,
+            rank_axis(rows),
+            suffix_axis(rows),
+            "rank-suffix",
+            "Mean probability of the suffix against the rank",
+        ),
+    ),
+    "usefulness": Figure(
+        "Leakage against usefulness.",
+        "All cells without planted records, at their end. Best is the lower left corner: useful, and little to find.",
+        "No finished cell without planted records has both an AUC and a held-out perplexity.",
+        lambda _, summary: chosen.usefulness(summary),
+        lambda rows, _: charts.use_figure(rows),
     ),
     "perplexity_both": Figure(
         "N-gram share by both perplexities.",
@@ -134,17 +182,20 @@ FIGURES: Mapping[str, Figure] = {
         _NO_DECODINGS,
         lambda _, summary: chosen.decodings(summary, "planted"),
         lambda rows, _: decodings_figure(
-            rows, "share of planted records", "decodings-planted", "Share of planted records given back, by decoding"
+            rows,
+            Axis("value", "share of planted records", share=True),
+            "decodings-planted",
+            "Share of planted records given back, by decoding",
         ),
     ),
     "decodings_members": Figure(
         "Training records, by decoding.",
         "The mean probability that one sampled continuation is the whole second half, at the rank where most matrices "
-        "were adapted.",
+        f"were adapted. {_FLOOR}",
         _NO_DECODINGS,
-        lambda _, summary: chosen.decodings(summary, "suffix_probability_members"),
+        lambda _, summary: chosen.decades(chosen.decodings(summary, "suffix_probability_members")),
         lambda rows, _: decodings_figure(
-            rows, "mean probability of the suffix", "decodings-members", "Probability of training suffixes, by decoding"
+            rows, suffix_axis(rows), "decodings-members", "Probability of training suffixes, by decoding"
         ),
     ),
     "epochs_auc": Figure(
@@ -168,7 +219,7 @@ FIGURES: Mapping[str, Figure] = {
         ),
     ),
     "paths": Figure(
-        "Leakage against use.",
+        "Leakage against use, by epoch.",
         "Each mark is an epoch, each line a training. Best is the lower left corner.",
         _NO_EPOCHS,
         lambda _, summary: chosen.paths(summary),

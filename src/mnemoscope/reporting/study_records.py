@@ -24,12 +24,16 @@ _MARKS = ("diamond", "circle", "triangle-up")
 
 def curves_by_rank(evidence: StudyEvidence) -> list[Row]:
     """Corners of the ROC curves of one seed over the ranks, as in the paper's Figure 3.2: of Q, else of the first
-    matrices that have a curve."""
+    matrices that have a curve.
+
+    Nothing where these have one curve, and the curves by matrices hold it.
+    """
     cells = _with_curve(evidence)
     sets = [cell["matrices"] for cell in cells]
     matrices = "q" if "q" in sets else next(iter(sets), "")
     rows = sorted((cell for cell in cells if cell["matrices"] == matrices), key=lambda cell: int(cell["rank"]))
-    return _corners_of(evidence, rows)
+    held = len(rows) == 1 and rows[0] in _at_one_rank(cells)
+    return [] if held else _corners_of(evidence, rows)
 
 
 def curves_by_matrices(evidence: StudyEvidence) -> list[Row]:
@@ -37,11 +41,15 @@ def curves_by_matrices(evidence: StudyEvidence) -> list[Row]:
 
     Nothing where one set of matrices has a curve there: the curves by rank hold it.
     """
-    cells = _with_curve(evidence)
+    return _corners_of(evidence, _at_one_rank(_with_curve(evidence)))
+
+
+def _at_one_rank(cells: Sequence[Row]) -> list[Row]:
+    """The cells at the rank at which most sets of matrices have a curve; nothing where it is one set."""
     ranks = [cell["rank"] for cell in cells]
     rank = min(ranks, key=lambda r: (-ranks.count(r), r), default=0)
     rows = [cell for cell in cells if cell["rank"] == rank]
-    return _corners_of(evidence, rows) if len(rows) > 1 else []
+    return rows if len(rows) > 1 else []
 
 
 def _with_curve(evidence: StudyEvidence) -> list[Row]:

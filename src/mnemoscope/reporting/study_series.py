@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -79,18 +80,18 @@ def _known(summary: Mapping[str, Any], statistic: str) -> list[Row]:
     return [row for row in summary["means"] if row["statistic"] == statistic and row["value"] is not None]
 
 
-def grids(summary: Mapping[str, Any]) -> list[list[Row]]:
-    """AUCs at the end of cells without planted records, a list a variant.
+def grids(summary: Mapping[str, Any], statistic: str = "auc") -> list[list[Row]]:
+    """A statistic at the end of cells without planted records, a list a variant.
 
     The paper's kind of variant goes first: alpha equal at every rank, no other options; among those the one with most
     cells, then the first.
     """
     found: dict[tuple[str, ...], list[Row]] = {}
-    for row in _known(summary, "auc"):
+    for row in _known(summary, statistic):
         if at_end(row) and row["copies"] == 1:
             found.setdefault(variant(row), []).append(row)
 
-    return sorted(found.values(), key=lambda rows: (*_unlike_paper(rows[0]), -len(rows)))
+    return sorted(found.values(), key=lambda rows: (*unlike_paper(rows[0]), -len(rows)))
 
 
 def by_matrices(summary: Mapping[str, Any]) -> list[Row]:
@@ -103,20 +104,48 @@ def by_matrices(summary: Mapping[str, Any]) -> list[Row]:
 
 
 def heat(summary: Mapping[str, Any]) -> list[Row]:
-    """The first grid, where it has more than one cell."""
+    """The first grid, where it has two sets of matrices and two ranks or more: what has less is a list, no map."""
     rows = next(iter(grids(summary)), [])
-    return rows if len(rows) > 1 else []
+    return rows if all(len({row[key] for row in rows}) > 1 for key in ("matrices", "rank")) else []
 
 
-def all_four(summary: Mapping[str, Any]) -> list[Row]:
-    """AUCs over ranks with Q, K, V and O adapted, a line a variant; nothing below two ranks."""
-    rows = [row for grid in grids(summary) for row in grid if frozenset(row["matrices"]) == ALL_FOUR]
+def all_four(summary: Mapping[str, Any], statistic: str = "auc") -> list[Row]:
+    """A statistic over ranks with Q, K, V and O adapted, a line a variant; nothing below two ranks."""
+    rows = [row for grid in grids(summary, statistic) for row in grid if frozenset(row["matrices"]) == ALL_FOUR]
     if len({row["rank"] for row in rows}) < 2:
         return []
     plain = _told_apart(rows, "rank")
     if len({variant(row) for row in rows}) == 1:
         plain = [{**row, "series": strength(row)} for row in rows]
     return _few(plain)
+
+
+SIDES = {"members": "training records", "nonmembers": "held-out records"}
+
+
+def both_sides(summary: Mapping[str, Any], stem: str) -> list[Row]:
+    """A statistic of training records over ranks with all four matrices, and of held-out records as its control."""
+    found = {name: all_four(summary, f"{stem}_{who}") for who, name in SIDES.items()}
+    return _few([{**row, "series": f"{name}, {row['series']}"} for name, rows in found.items() for row in rows])
+
+
+def decades(rows: Sequence[Row]) -> list[Row]:
+    """The rows for a base-10 logarithmic axis, drawn no lower than its `floor`: a decade under the least value above 0,
+    but not below FAINTEST."""
+    least = min((row["value"] for row in rows if row["value"] > 0), default=None)
+    if least is None:
+        return []
+    floor = max(FAINTEST, 10.0 ** (math.floor(math.log10(least)) - 1))
+    return [{**row, "floor": floor, **{key: _at_least(floor, row[key]) for key in _ENDS}} for row in rows]
+
+
+_ENDS = ("value", "low", "high")
+FAINTEST = 1e-12
+"""Smaller probabilities are all the same to a reader, and would press the others together."""
+
+
+def _at_least(floor: float, value: float | None) -> float | None:
+    return None if value is None else max(floor, value)
 
 
 def copies(summary: Mapping[str, Any], statistic: str) -> list[Row]:
@@ -136,24 +165,25 @@ def decodings(summary: Mapping[str, Any], stem: str) -> list[Row]:
     rows = rows if stem == "planted" else _at_one_rank(rows)
     if len({row["decoding"] for row in rows}) < 2:
         return []
-    return _few(_told_apart(sorted(rows, key=lambda row: _heat_of(row["decoding"])), ""))
+    return _few(_told_apart(sorted(rows, key=lambda row: heat_of(row["decoding"])), ""))
 
 
 def _at_one_rank(rows: Sequence[Row]) -> list[Row]:
     """Those without planted records and of the first variant, at the rank where most matrices were adapted."""
-    plain = sorted((row for row in rows if row["copies"] == 1), key=lambda row: (*_unlike_paper(row), row["rank"]))
+    plain = sorted((row for row in rows if row["copies"] == 1), key=lambda row: (*unlike_paper(row), row["rank"]))
     rows = [row for row in plain if variant(row) == variant(plain[0])]
     ranks = [row["rank"] for row in rows]
     rank = max(ranks, key=ranks.count, default=0)
     return [row for row in rows if row["rank"] == rank]
 
 
-def _unlike_paper(row: Row) -> tuple[bool, bool]:
+def unlike_paper(row: Row) -> tuple[bool, bool]:
     """Sorts the paper's kind of variant first: alpha equal at every rank, no other options."""
     return row["alpha_rule"] != "fixed", bool(row["others"])
 
 
-def _heat_of(label: str) -> tuple[float, str]:
+def heat_of(label: str) -> tuple[float, str]:
+    """Sorts decodings from cold to hot."""
     return _decoding(label).temperature, label
 
 
@@ -186,3 +216,29 @@ def paths(summary: Mapping[str, Any]) -> list[Row]:
 
 def _path(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in KEYS if key not in ("epoch", "statistic"))
+
+
+def usefulness(summary: Mapping[str, Any]) -> list[Row]:
+    """AUC and held-out perplexity of every cell without planted records at its end, and of its base model.
+
+    `base` is the mean over the seeds, which may hold out other records each.
+    """
+    found = {node["cell"]: ended(node["points"]) for node in summary["points"]}
+    cells = [{**cell, **found[cell["cell"]]} for cell in summary["cells"]["states"] if cell["cell"] in found]
+    cells = [cell for cell in cells if cell["copies"] == 1 and {"auc", "perplexity_heldout"} <= cell.keys()]
+    cells.sort(key=lambda cell: (*unlike_paper(cell), cell["rank"]))
+    bases = {cell["seed"]: cell["perplexity_base_heldout"] for cell in cells if "perplexity_base_heldout" in cell}
+    base = math.fsum(bases.values()) / len(bases) if bases else None
+    return _few([{**cell, "base": base, "n_bases": len(bases), "series": _named(cell, cells[0])} for cell in cells])
+
+
+def ended(points: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Statistic to its value at the end of a cell, where it has one."""
+    last = max(point["epoch"] for point in points)
+    return {p["statistic"]: p["value"] for p in points if p["epoch"] == last and p["value"] is not None}
+
+
+def _named(cell: Row, first: Row) -> str:
+    """The cell's matrices, and what else it has other than the first cell."""
+    words = [name for name in _VARIANT if _WORDS[name](cell) != _WORDS[name](first)]
+    return ", ".join([matrix_names(cell["matrices"]), *(_WORDS[name](cell) for name in words)])

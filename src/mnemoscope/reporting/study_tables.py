@@ -7,7 +7,7 @@ from typing import Any
 
 from mnemoscope.reporting.paper import TABLE_3_1, Area
 from mnemoscope.reporting.study_means import Row, at_end
-from mnemoscope.reporting.study_series import grids, matrix_names, strength, temperature, variant
+from mnemoscope.reporting.study_series import ended, grids, matrix_names, strength, temperature, variant
 from mnemoscope.reporting.wording import NONE, count, number, p_value, percent, signed, significant
 
 _PAPER = {(area.matrices, area.rank): area for area in TABLE_3_1}
@@ -76,7 +76,7 @@ def _table(rows: Sequence[Row], *, first: bool) -> Row:
         "heads": [matrix_names(matrices) for matrices in columns],
         "rows": [{"rank": rank, "cells": [area(at.get((m, rank)), _PAPER.get((m, rank)), first) for m in columns]}
                  for rank in ranks],
-        "intervals": _intervals(rows),
+        "intervals": intervals(rows),
         "with_paper": first and any((m, rank) in _PAPER for m, rank in at),
     }  # fmt: skip
 
@@ -103,7 +103,8 @@ def half_width(row: Mapping[str, Any]) -> float | None:
     return float(row["high"] - row["low"]) / 2
 
 
-def _intervals(rows: Sequence[Row]) -> str:
+def intervals(rows: Sequence[Row]) -> str:
+    """What the intervals of means are, in words."""
     kinds = {row["basis"] for row in rows if row["low"] is not None}
     told = {"seeds": "Student’s t over the seeds", "records": "from the records of one seed"}
     level = " or ".join(sorted({percent(row["level"]) for row in rows}))
@@ -137,7 +138,7 @@ def _or_dash(value: float | None) -> str:
 
 def cells(summary: Mapping[str, Any]) -> list[Row]:
     """A row a cell: its state, its setting, and its AUC and held-out perplexity at the end."""
-    ended = {node["cell"]: _ended(node["points"]) for node in summary["points"]}
+    at_the_end = {node["cell"]: _worded_end(node["points"]) for node in summary["points"]}
     return [
         {
             "cell": cell["cell"],
@@ -145,26 +146,21 @@ def cells(summary: Mapping[str, Any]) -> list[Row]:
             "setting": _setting(cell) if "rank" in cell else "",
             "seed": cell.get("seed", NONE),
             "parameters": f"{cell['parameters']:,}" if "parameters" in cell else NONE,
-            "auc": ended.get(cell["cell"], {}).get("auc", NONE),
-            "heldout": ended.get(cell["cell"], {}).get("perplexity_heldout", NONE),
+            "auc": at_the_end.get(cell["cell"], {}).get("auc", NONE),
+            "heldout": at_the_end.get(cell["cell"], {}).get("perplexity_heldout", NONE),
         }
         for cell in summary["cells"]["states"]
     ]
+
+
+def _worded_end(points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {statistic: number(value) for statistic, value in ended(points).items()}
 
 
 def _setting(cell: Mapping[str, Any]) -> str:
     words = [matrix_names(cell["matrices"]), f"rank {cell['rank']}", strength(cell), f"{cell['epochs']:g} epochs"]
     words += [f"{cell['copies']} copies of {cell['planted']}"] if cell["copies"] > 1 else []
     return ", ".join([*words, *([cell["others"]] if cell["others"] else [])])
-
-
-def _ended(points: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    last = max(point["epoch"] for point in points)
-    return {
-        point["statistic"]: number(point["value"])
-        for point in points
-        if point["epoch"] == last and point["value"] is not None
-    }
 
 
 def others(summary: Mapping[str, Any]) -> list[Row]:

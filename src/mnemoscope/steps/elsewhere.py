@@ -61,8 +61,8 @@ _open: dict[str, Bench] = {}
 def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
     """Run a cell in this process and give its run folder as a tar archive.
 
-    What a lost process left of the same cell on this machine is gone on with. The folder is removed afterwards: it
-    holds private text.
+    What a lost process left of the same cell on this machine is gone on with. Nothing stays on its disk afterwards,
+    of a cell that failed neither: the folders hold private text.
 
     Raises:
         ModelError: this machine's model has other weights.
@@ -72,10 +72,12 @@ def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
         bench = _bench(given)
         known = {one.id: one for one in cells(bench.study, _roles(bench.study))}
         folder = _scratch(given) / "cells" / cell
-        run_cell(bench, known[cell], folder, given.keys[cell])
-        packed = pack(folder)
-    shutil.rmtree(folder)
-    return packed
+        try:
+            run_cell(bench, known[cell], folder, given.keys[cell])
+            return pack(folder)
+        finally:
+            for private in (folder, bench.run.folder):
+                shutil.rmtree(private, ignore_errors=True)
 
 
 def _roles(study: Study) -> dict[str, tuple[str, ...]]:
