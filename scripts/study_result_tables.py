@@ -80,6 +80,46 @@ def _area(row: Row) -> list[list[str]]:
     return lines
 
 
+def _attacks(summary: Row) -> list[str]:
+    """AUC of every attack by matrices."""
+    found = told.by_attack(summary)
+    if not found:
+        return []
+    rows = [[row["attack"], *(f"{cell['value']} {cell['half']}" for cell in row["cells"])] for row in found["rows"]]
+    caption = (
+        f"AUC of every attack at rank {found['rank']}, as in the table above. The claims below compare one attack, fixed "
+        "before; attacks without a reference need not agree with it."
+    )
+    return [caption, "", *table(["attack", *found["heads"]], rows)]
+
+
+USE = {
+    "auc": "AUC", "tpr_at_10": "TPR at 10% FPR", "verbatim_members": "word for word, training",
+    "verbatim_nonmembers": "word for word, held out", "perplexity_members": "perplexity, training",
+    "perplexity_heldout": "perplexity, held out", "perplexity_base_heldout": "base model's, held out",
+}  # fmt: skip
+"""What stands side by side for each setting: what leaks, and what the training was good for."""
+
+
+def _use(summary: Row) -> list[str]:
+    """Leakage beside usefulness, a row a setting without planted records, best held-out perplexity first."""
+    at: dict[Place, dict[str, Row]] = {}
+    for row in summary["means"]:
+        if row["copies"] == 1 and at_end(row) and row["statistic"] in USE:
+            at.setdefault(_cell(row), {})[row["statistic"]] = row
+    rows = sorted(at.values(), key=lambda found: found["perplexity_heldout"]["value"])
+    lines = [
+        [_training(found["auc"]), str(found["auc"]["n_seeds"]), *(_value(found[name]) for name in USE)]
+        for found in rows
+    ]
+    return table(["training", "seeds", *USE.values()], lines)
+
+
+def _training(row: Row) -> str:
+    names = chosen.matrix_names(row["matrices"])
+    return f"{names}, rank {row['rank']}, learning rate {row['learning_rate']:g}, {row['alpha_rule']} alpha"
+
+
 def _ranks(summary: Row) -> list[str]:
     """AUC by rank with all four matrices, a column a variant, and what the paper's Figure 3.6 shows."""
     rows = chosen.all_four(summary)
@@ -144,7 +184,7 @@ def _value(row: Row) -> str:
 
 
 TABLES: Mapping[str, Callable[[Row], list[str]]] = {
-    "matrices": _areas,
+    "matrices": lambda summary: [*_areas(summary), *_attacks(summary), *_use(summary)],
     "rank": _ranks,
     "copies": _copies,
     "epochs": _epochs,

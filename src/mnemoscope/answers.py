@@ -116,7 +116,8 @@ STATISTICS: Mapping[str, str] = {
     "perplexity_base_members": "perplexity of training records in the base model",
     "perplexity_base_heldout": "perplexity of held-out records in the base model",
 }
-"""What a point may be of, in words. A share by decoding is planted@DECODING, suffix_probability_members@DECODING."""
+"""What a point may be of, in words. A share by decoding is planted@DECODING, suffix_probability_members@DECODING; the
+AUC of another attack is auc@ATTACK."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,15 @@ def test_the_end_is_the_cells_own_summary():
     assert set(PATHS) <= set(STATISTICS)
 
 
+def test_every_attack_has_its_area():
+    """The AUC of each attack of the summary is a point of its own; that of groups and other statistics are not."""
+    names = ("loss.auc", "min_k_plus_plus.auc", "loss.group.auc", "loss.tpr_at_fpr.0.1", "loss.auc_delong")
+    known = {f"membership.{name}": estimate(name, 0.6 + n / 100) for n, name in enumerate(names)}
+    found = table(points(outcome(estimates=known), RULES, seed=1))
+    areas = {name: row.value for (_, name), row in found.items() if name.startswith("auc@")}
+    assert areas == {"auc@loss": 0.6, "auc@min_k_plus_plus": 0.61}
+
+
 def test_a_point_carries_its_setting():
     """Every field of the setting stands in every row."""
     for row in points(outcome(), RULES, seed=1):

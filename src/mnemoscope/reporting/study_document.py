@@ -38,6 +38,7 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
         facts=study_tables.facts(summary),
         paper_setting=SETTING,
         areas=study_tables.areas(summary),
+        by_attack=study_tables.by_attack(summary),
         drawn=_safe(evidence, summary),
         models=MODELS,
         kinds=KINDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mnemoscope.reporting.paper import TABLE_3_1, Area
@@ -48,6 +48,12 @@ def ends(claim: Mapping[str, Any], low: str, high: str) -> str:
     return f"[{shown(claim, low)}, {shown(claim, high)}]"
 
 
+def _column(matrices: str) -> int:
+    """Where the paper's table has a column, and what it lacks behind it."""
+    known = list(dict.fromkeys(area.matrices for area in TABLE_3_1))
+    return known.index(matrices) if matrices in known else len(known)
+
+
 def _worded(claim: Mapping[str, Any], value: float) -> str:
     is_signed = any(word in claim["statistic"].lower() for word in ("difference", "minus", "correlation", "spearman"))
     return signed(number(value)) if is_signed else number(value)
@@ -69,7 +75,7 @@ def areas(summary: Mapping[str, Any]) -> list[Row]:
 
 def _table(rows: Sequence[Row], *, first: bool) -> Row:
     at = {(row["matrices"], row["rank"]): row for row in rows}
-    columns = list(dict.fromkeys(row["matrices"] for row in rows))
+    columns = sorted(dict.fromkeys(row["matrices"] for row in rows), key=_column)
     ranks, words = sorted({row["rank"] for row in rows}), variant(rows[0])
     return {
         "variant": ", ".join(words if rows[0]["others"] else words[:-1]),
@@ -79,6 +85,38 @@ def _table(rows: Sequence[Row], *, first: bool) -> Row:
         "intervals": intervals(rows),
         "with_paper": first and any((m, rank) in _PAPER for m, rank in at),
     }  # fmt: skip
+
+
+def by_attack(summary: Mapping[str, Any]) -> Row:
+    """AUC of every attack at the rank that most sets of matrices have: attacks down, matrices across; {} without any.
+
+    Attacks need not agree on which matrices leave more: a target-minus-reference score also varies with what the
+    training was good for, which differs from record to record.
+    """
+    grid = next(iter(grids(summary)), [])
+    ranks = [row["rank"] for row in grid]
+    rank = min(ranks, key=lambda one: (-ranks.count(one), one), default=0)
+    columns = sorted((row["matrices"] for row in grid if row["rank"] == rank), key=_column)
+    at: dict[str, dict[str, Row]] = {}
+    for attack, rows in _attacks(summary):
+        at[attack] = {row["matrices"]: row for row in rows if row["rank"] == rank}
+    if not at or len(columns) < 2:
+        return {}
+    return {
+        "rank": rank,
+        "heads": [matrix_names(matrices) for matrices in columns],
+        "rows": [
+            {"attack": name, "cells": [area(found.get(m), None, False) for m in columns]} for name, found in at.items()
+        ],
+    }
+
+
+def _attacks(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+    """Each attack with its part of the first grid."""
+    names = dict.fromkeys(row["statistic"] for row in summary["means"] if row["statistic"].startswith("auc@"))
+    for name in names:
+        if found := grids(summary, name):
+            yield name.removeprefix("auc@"), found[0]
 
 
 def area(row: Row | None, paper: Area | None, first: bool) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -19,6 +20,8 @@ from mnemoscope.stats.sample import Sample, group_codes
 from mnemoscope.stats.score_estimates import How
 
 LOW_FPR = 0.01
+AREA = re.compile(r"membership\.(\w+)\.auc")
+"""Where a summary has the AUC of an attack over records."""
 EVERY_EPOCH = ("auc", "tpr_at_1", "perplexity_members", "perplexity_heldout")
 BASE = {"perplexity_base_members": "perplexity_members", "perplexity_base_heldout": "perplexity_heldout"}
 """What is known of the base model, and what it is called at epoch 0."""
@@ -91,6 +94,9 @@ class _Cell:
         for name, path in _paths(self.rules.attack, self._prefix()).items():
             if path in self.outcome.estimates:
                 yield name, self.outcome.estimates[path]
+        for path, one in self.outcome.estimates.items():
+            if attack := AREA.fullmatch(path):
+                yield f"auc@{attack[1]}", one
 
     def _prefix(self) -> str:
         """The first prefix, as it was asked for."""
