@@ -3,6 +3,7 @@ from .answering import report_again as report_again
 from .answering import study_terminal as study_terminal
 from .auditing import measure as measure
 from .canaries import audit_canaries as audit_canaries
+from .canaries import estimate_canaries as estimate_canaries
 from .case import open_case as open_case
 from .evidence import foresee as foresee
 from .foreseeing import Foreseen as Foreseen
