@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -87,8 +88,8 @@ def _attacks(summary: Row) -> list[str]:
         return []
     rows = [[row["attack"], *(f"{cell['value']} {cell['half']}" for cell in row["cells"])] for row in found["rows"]]
     caption = (
-        f"AUC of every attack at rank {found['rank']}, as in the table above. The claims below compare one attack, fixed "
-        "before; attacks without a reference need not agree with it."
+        f"AUC of every attack at rank {found['rank']}, as in the table above. The claims below compare one attack, "
+        "fixed before; attacks without a reference need not agree with it."
     )
     return [caption, "", *table(["attack", *found["heads"]], rows)]
 
@@ -107,12 +108,18 @@ def _use(summary: Row) -> list[str]:
     for row in summary["means"]:
         if row["copies"] == 1 and at_end(row) and row["statistic"] in USE:
             at.setdefault(_cell(row), {})[row["statistic"]] = row
-    rows = sorted(at.values(), key=lambda found: found["perplexity_heldout"]["value"])
+    both = [found for found in at.values() if {"auc", "perplexity_heldout"} <= found.keys()]
+    both.sort(key=lambda found: found["perplexity_heldout"]["value"] or math.inf)
     lines = [
-        [_training(found["auc"]), str(found["auc"]["n_seeds"]), *(_value(found[name]) for name in USE)]
-        for found in rows
+        [_training(row["auc"]), str(row["auc"]["n_seeds"]), *(_known(row.get(name)) for name in USE)] for row in both
     ]
+    if not lines:
+        return []
     return table(["training", "seeds", *USE.values()], lines)
+
+
+def _known(row: Row | None) -> str:
+    return NONE if row is None else _value(row)
 
 
 def _training(row: Row) -> str:

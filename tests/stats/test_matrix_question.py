@@ -33,7 +33,7 @@ def claims(answers, family):
 
 
 def test_v_and_o_are_compared_with_q_and_k_at_each_rank():
-    """Four claims a rank where all four are there, V against Q first; no claim of V against O, of four matrices, or across ranks."""
+    """Four claims a rank where all four are there, V against Q first; none of V against O, or across ranks."""
     outcomes = [one(name, rank, 1) for name in ("v", "o", "q", "k", "qkvo") for rank in (4, 8)]
     found = stats.matrix_answers(outcomes, RULES, seed=0)
     expected = [f"{a} gives a larger AUC than {b} at rank {r}" for r in (4, 8) for a in "VO" for b in "QK"]
