@@ -90,7 +90,7 @@ def _facts(run: Path) -> Row:
         "name": study["name"],
         "model": Path(study["model"]).name,
         "dtype": manifest["dtype"],
-        "commit": manifest["commit"],
+        "commits": sorted({_commit(one["commit"]) for one in manifests}),
         "versions": manifest["versions"],
         "data": {
             "source": manifest["data"]["source"],
@@ -217,7 +217,7 @@ def _cost(facts: Row) -> list[str]:
     return [
         f"{facts['dtype']}; {machines}{threads}. {_span(seconds['all'])} of work, one process after the other, "
         f"{_span(seconds['training'])} of it fine-tuning ({rate:,.0f} tokens/s); {facts['first'][:10]} to "
-        f"{facts['last'][:10]}, commit {_commit(facts['commit'])}. {facts['note']}".rstrip(),
+        f"{facts['last'][:10]}, commit {', '.join(facts['commits'])}. {facts['note']}".rstrip(),
         "",
     ]
 

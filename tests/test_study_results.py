@@ -103,13 +103,14 @@ def finished_study(tmp_path: Path) -> Path:
              "training": {"rank": 4, "alpha": None}, "rules": {"seeds": 5}}  # fmt: skip
     written = {
         "manifest": {
-            "study": study, "dtype": "float32", "commit": "0123456789abcdef+changes", "versions": {"torch": "2"},
+            "study": study, "dtype": "float32", "commit": "ffff", "versions": {"torch": "2"},
             "data": {"source": "phee", "n_records": {"member": 2898}}, "cells": {"a": {"seed": 13}, "b": {"seed": 7}},
         },
         "timings": {"stages": {"answers": {**stage, "seconds": 30.0}}},
         "status": {"cells": {"a": {"state": "done"}, "b": {"state": "waiting"}}},
         "cells/a/manifest": {
-            "device": "cpu", "verdict": {"validity": "valid"}, "data": {"n_records": {"member": 766, "nonmember": 486}},
+            "device": "cpu", "verdict": {"validity": "valid"}, "commit": "0123456789abcdef+changes",
+            "data": {"n_records": {"member": 766, "nonmember": 486}},
         },
         "cells/a/timings": {"machine": {"cpu": "Some CPU", "cores": 2}, "stages": {"train/a": stage, "traces": stage}},
     }  # fmt: skip

@@ -63,25 +63,12 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Point(Setting):
     """One statistic of one cell after some epochs of its training, with its interval; the rows of points.csv.
 
     `statistic` is one of STATISTICS.
     """
 
-    cell: str
-    matrices: str
-    rank: int
-    alpha: float
-    alpha_rule: str
-    scale: float
-    parameters: int
-    copies: int
-    planted: int
-    epochs: float
-    learning_rate: float
-    seed: int
-    others: str
     epoch: float
     """Epochs trained when this was measured; `epochs` at the end, 0 is the base model."""
     statistic: str
