@@ -7,7 +7,6 @@ import json
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from statistics import fmean, stdev
 
 import pytest
@@ -19,6 +18,7 @@ pytest.importorskip("vl_convert")
 pytest.importorskip("jinja2")
 
 import study_sample as sample
+from markup import Markup, strangers
 from rich.console import Console
 
 from mnemoscope.answers import StudyEvidence
@@ -30,22 +30,6 @@ from mnemoscope.reporting.study_gallery import FIGURES, Drawn
 from mnemoscope.reporting.study_means import across, means
 from mnemoscope.reporting.study_relation import KINDS, chosen, line, relation
 from mnemoscope.reporting.wording import number
-
-
-class Outside(HTMLParser):
-    """Collects tags, links and handlers."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        self.handlers: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [v or "" for k, v in attrs if k in {"src", "href", "xlink:href", "action", "data", "srcset"}]
-        self.handlers += [k for k, _ in attrs if k.startswith("on")]
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +164,19 @@ def test_r_squared_is_that_of_a_straight_line(evidence: StudyEvidence) -> None:
 
 
 def test_nothing_comes_from_outside_and_nothing_runs(page: str) -> None:
-    """No script, no request: the only links go to the cells' own pages, below the study's folder."""
-    seen = Outside(page)
-    assert "script" not in seen.tags
+    """No script but our own, no request: the only links go to the cells' own pages, below the study's folder."""
+    seen = Markup(page)
+    assert strangers(seen) == []
     assert not seen.handlers
-    assert [place for place in seen.links if not place.startswith("#")] == ["cells/q-r1-x1-s13/report.html"]
+    assert [place for place in seen.loads if not place.startswith("#")] == ["cells/q-r1-x1-s13/report.html"]
 
 
 def test_hostile_names_are_text() -> None:
     """What a user, a model or a cell is called never becomes markup, and never a link out of the folder."""
     evidence = sample.hostile()
     text = study_page(evidence, study_summary(evidence))
-    seen = Outside(text)
-    assert "script" not in seen.tags
+    seen = Markup(text)
+    assert strangers(seen) == []
     assert not seen.handlers
     assert "javascript" not in text
     assert sample.EVIL in bare(text)

@@ -1,21 +1,19 @@
-"""One self-contained page: no script, no request, redacted unless text is asked for."""
+"""One self-contained page: no request, redacted unless text is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnemoscope.records import Evidence
 from mnemoscope.reporting import checks, leakage, names, ranking, tables
 from mnemoscope.reporting.digest import FAMILIES
 from mnemoscope.reporting.found import ROWS, found
 from mnemoscope.reporting.leaves import leaves
-from mnemoscope.reporting.wording import count, estimate, number, until
+from mnemoscope.reporting.templating import rendered
+from mnemoscope.reporting.wording import estimate, until
 from mnemoscope.traces import Traces
-
-if TYPE_CHECKING:
-    import jinja2
 
 
 def available() -> bool:
@@ -33,8 +31,8 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
         traces: the target's; with `show_text` they tell where the prefix of a text ends and how far it matched.
     """
     prefix, rows, total = found(evidence, show_text=show_text, traces=traces)
-    template = _environment().get_template("page.html.j2")
-    return template.render(
+    return rendered(
+        "page.html.j2",
         s=summary,
         show_text=show_text,
         badge=_BADGES.get(summary["verdict"]["validity"], "open"),
@@ -70,27 +68,6 @@ def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, tra
 
 
 _BADGES = {"valid": "valid", "doubtful": "doubtful", "not resolvable": "unresolved"}
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("mnemoscope.reporting"),
-        autoescape=True,  # always: the templates' suffix .j2 would not be recognised
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"breakable": _breakable, "count": count, "number": number, "grouped": lambda n: f"{n:,}"}
-    return environment
-
-
-def _breakable(name: str) -> str:
-    """An attack's name, safe for HTML, that a narrow screen may break at its underscores."""
-    from markupsafe import Markup, escape
-
-    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 def _described(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""A study as one self-contained page: no script, no request, no text unless the evidence holds it."""
+"""A study as one self-contained page: no request, no text unless the evidence holds it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from urllib.parse import quote, urlsplit
 
 from mnemoscope.answers import StudyEvidence
 from mnemoscope.reporting import study_profiles, study_tables, tables
-from mnemoscope.reporting.document import _environment
 from mnemoscope.reporting.paper import R_SQUARED, SETTING
 from mnemoscope.reporting.study_findings import findings
 from mnemoscope.reporting.study_gallery import drawn
 from mnemoscope.reporting.study_relation import KINDS, MODELS
+from mnemoscope.reporting.templating import rendered
 
 FIRST = ("matrices", "perplexity", "rank")
 """The paper's three questions."""
@@ -27,7 +27,8 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
     """
     questions = {name: _question(node) for name, node in summary["answers"].items()}
     texts = [row.text for row in evidence.texts]
-    return _environment().get_template("study.html.j2").render(
+    return rendered(
+        "study.html.j2",
         s=summary,
         show_text=any(text is not None for text in texts),
         first=[node for name, node in questions.items() if name in FIRST],
