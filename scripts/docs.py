@@ -21,7 +21,7 @@ from mnemoscope.study_file import schema
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 100
-COMMANDS = ("demo", "finetune", "audit", "canaries", "study", "report", "attacks")
+COMMANDS = ("demo", "finetune", "audit", "canaries", "study", "compare", "report", "attacks")
 WRITTEN = "<!-- Written by scripts/docs.py: change the docstrings, then run it. -->"
 
 

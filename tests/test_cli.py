@@ -73,12 +73,12 @@ def test_attacks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_finished_audit_through_the_command(copied: Audit, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints verdict, table and extraction on the output stream, and returns without an exit code."""
+    """The command prints verdict and answers on the output stream, and returns without an exit code."""
     main(["audit", str(tiny), "--adapter", str(copied.run), "--dtype", "float32", "--attacks", "loss", "--attacks",
           "lr_diff,zlib", "--resamples", "100", "--generations", "0"])  # fmt: skip
     said = capsys.readouterr()
     assert "Audit: " in said.out
-    for part in ("loss", "lr_diff", "zlib", "AUC", "Extraction"):
+    for part in ("Recognised", "Word for word", "Not tested", "report"):
         assert part in said.out
     assert list(Audit(copied.run, copied.cell).summary["membership"]) == ["loss", "lr_diff", "zlib"]
 

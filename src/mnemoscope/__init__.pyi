@@ -1,14 +1,15 @@
 from .config import Canaries, Columns, Compute, Measurement, Training
 from .errors import ConfigError, DataError, MnemoscopeError, ModelError, RunError, UserError
-from .pipeline import audit, canaries, demo, finetune, report, study
+from .pipeline import audit, canaries, compare, demo, finetune, report, study
 from .registry import attack
-from .results import Adapter, Audit, StudyResult
+from .results import Adapter, Audit, Compared, StudyResult
 
 __all__ = [
     "Adapter",
     "Audit",
     "Canaries",
     "Columns",
+    "Compared",
     "Compute",
     "ConfigError",
     "DataError",
@@ -22,6 +23,7 @@ __all__ = [
     "attack",
     "audit",
     "canaries",
+    "compare",
     "demo",
     "finetune",
     "report",

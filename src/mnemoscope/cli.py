@@ -24,6 +24,7 @@ app.command(pipeline.finetune)
 app.command(pipeline.audit)
 app.command(pipeline.canaries)
 app.command(pipeline.study)
+app.command(pipeline.compare)
 app.command(pipeline.report)
 
 

@@ -17,9 +17,9 @@ from cyclopts import Parameter
 from rich.console import RenderableType
 
 from mnemoscope import steps
-from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
+from mnemoscope.config import Canaries, Columns, Compute, Measurement, Names, Training
 from mnemoscope.errors import ConfigError
-from mnemoscope.results import Adapter, Audit, StudyResult
+from mnemoscope.results import Adapter, Audit, Compared, StudyResult
 from mnemoscope.store import Run
 
 DEFAULT = "smollm2-135m-instruct-q4"
@@ -208,19 +208,53 @@ def study(
     return StudyResult(planned.run.folder, tuple(errors))
 
 
-def report(run: Path, *, show_text: bool = False) -> Audit | StudyResult:
-    """Write summary.json and report.html of a finished audit or study again.
+def report(run: Path, *, show_text: bool = False, figures: Names = ()) -> Audit | StudyResult:
+    """Write summary.json and report.html of a finished audit or study again, and its figures where asked for.
+
+    For example:
+
+        mnemoscope report runs/a
+        mnemoscope report runs/a --figures svg
+        mnemoscope report runs/study --figures png,pdf
 
     Args:
         run: Run folder of mnemoscope audit, or study folder of mnemoscope study.
         show_text: Put the text of records into the page, which is then private.
+        figures: Write each figure of the page to RUN/figures too, as svg, png or pdf, with commas; svg scales and can
+            be edited, png (twice the page's size, on white) goes into slides, pdf into LaTeX. What an earlier call left
+            there is replaced. No figure holds text of a record.
     """
+    formats = steps.figure_formats(figures)  # first: the quickest to refuse
     opened = Run(Path(run))
+    result: Audit | StudyResult
     if "study" in opened.manifest:
         steps.report_again(opened, show_text=show_text)
-        return StudyResult(opened.folder, ())
-    cell = steps.report(opened, show_text=show_text, again=True)
-    return Audit(opened.folder, cell)
+        result = StudyResult(opened.folder, ())
+    else:
+        result = Audit(opened.folder, steps.report(opened, show_text=show_text, again=True))
+    if formats:
+        steps.draw(opened, formats)
+    return result
+
+
+def compare(before: Path, after: Path, *, out: Path | None = None, seed: int = 13) -> Compared:
+    """Compare two finished audits: before and after a defence, or any two trainings.
+
+    Differences are after minus before. They are paired where both audits measured the same records, and held-out
+    perplexity stands beside leakage, because any defence can buy less leakage with a worse model.
+
+    For example:
+
+        mnemoscope compare runs/plain runs/private
+        mnemoscope compare runs/study/cells/v-r4-x1-s13 runs/study/cells/q-r4-x1-s13 --out runs/v-and-q
+
+    Args:
+        before: Run folder of an audit, or a cell of a study.
+        after: The same of the other audit.
+        out: Folder for report.html, summary.json and changes.parquet; AFTER/compared-with-BEFORE when not given.
+        seed: One number from which every random draw is derived.
+    """
+    return Compared(steps.compare_runs(Path(before), Path(after), None if out is None else Path(out), seed))
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 13) -> Audit:

@@ -208,11 +208,26 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class RocBand:
+    """The interval of the TPR at each of some FPRs, one by one: it does not hold the whole curve at once."""
+
+    fpr: NDArray[np.float64]
+    """Rising, shape (n,)."""
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float
+    """Confidence level of each interval, 0..1."""
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class RocCurve:
     """The empirical ROC curve, without interpolation."""
 
     fpr: NDArray[np.float64]
     tpr: NDArray[np.float64]
+    band: RocBand | None = None
+    """None where it was not computed, or no FPR is resolved."""
 
 
 @dataclass(frozen=True, slots=True)

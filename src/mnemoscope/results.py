@@ -151,6 +151,30 @@ class StudyResult:
         return Group(steps.study_terminal(self.summary), *place)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two audits against each other."""
+
+    run: Path
+    """The folder of the comparison."""
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json: the verdict, the sentences, then every difference."""
+        value: dict[str, Any] = json.loads((self.run / "summary.json").read_text(encoding="utf-8"))
+        return value
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """One row a statistic: before, after, after minus before with its interval and p-values."""
+        return _frame(self.run / "changes.parquet")
+
+    def __rich__(self) -> RenderableType:
+        page = self.run / "report.html"
+        place = [Text(f"report  {page}")] if page.is_file() else []
+        return Group(steps.compare_terminal(self.run), *place)
+
+
 def _frame(path: Path) -> pd.DataFrame:
     import pandas as pd
 

@@ -76,15 +76,19 @@ def test_counts_read_as_a_person_would_write_them(
 def test_validity_comes_first(evidence: Evidence) -> None:
     """The first sentence is about the audit itself, in every state of the verdict."""
     begins = {
-        "valid": "This audit is valid: scores that never saw the fine-tuned model tell members from non-members no",
+        "valid": "This audit is valid: scores blind to the fine-tuned model do no better than chance (AUC at most",
         "doubtful": "This audit is doubtful: the lengths differ; every number below",
         "not resolvable": "This audit cannot resolve what the model remembers: the lengths differ.",
     }
     for validity, begin in begins.items():
         verdict = {"validity": validity, "reason": "the lengths differ."}
         assert headline(replace(evidence, manifest={"verdict": verdict}))[0].startswith(begin)
+    named = {"validity": "doubtful", "reason": "The control controls.blind_words.auc differs"}
+    assert headline(replace(evidence, manifest={"verdict": named}))[0].startswith(
+        "This audit is doubtful: The control blind words differs;"
+    )
     unchecked = headline(replace(evidence, estimates=[]))[0]
-    assert unchecked.startswith("This audit is called valid, but no score")
+    assert unchecked.startswith("This audit is called valid without a check: no score")
     assert headline(replace(evidence, manifest={}))[0] == "Whether this audit is valid was not judged."
 
 
@@ -194,8 +198,28 @@ def test_not_resolved_is_said(evidence: Evidence) -> None:
         return e
 
     text = " ".join(changed(evidence, change))
-    assert "at 1% false alarms is not resolved (lr_ratio): 100 groups allow 1 false alarm." in text
+    assert "at 1% and 0.1% false alarms is not resolved (lr_ratio): 100 groups allow 1 false alarm; FPR" in text
     assert "of training records at 10% false alarms" in text
+
+
+def test_rates_that_are_not_resolved_share_a_sentence(evidence: Evidence) -> None:
+    """Reasons that differ in their numbers only are told once; others all."""
+    few = {
+        f"membership.lr_ratio.tpr_at_fpr.{rate}": {"reason": f"not resolved: FPR {rate} of 44 groups"}
+        for rate in ("0.1", "0.01", "0.001")
+    }
+    (sentence,) = (s for s in headline(updated(evidence, few)) if "false alarms is not resolved" in s)
+    assert "at 10%, 1% and 0.1% false alarms is not resolved (lr_ratio): FPR 0.1 of 44 groups." in sentence
+    few["membership.lr_ratio.tpr_at_fpr.0.001"] = {"reason": "not resolved: other"}
+    (sentence,) = (s for s in headline(updated(evidence, few)) if "false alarms is not resolved" in s)
+    assert sentence.endswith("(lr_ratio): FPR 0.1 of 44 groups; other.")
+
+
+def test_sensitive_values_are_told_both_ways(evidence: Evidence) -> None:
+    """What comes back in the continued rest, and one by one after the true text, training beside held out."""
+    text = " ".join(headline(evidence))
+    assert "Of the sensitive values in the rest of training records, 8.3% [5.3, 11.3] lie wholly in" in text
+    assert "greedy decoding writes 13% [10, 16] of the sensitive values of training records and 13% [10, 16]" in text
 
 
 def test_a_value_that_too_few_groups_carry_is_no_headline(evidence: Evidence) -> None:
@@ -205,7 +229,7 @@ def test_a_value_that_too_few_groups_carry_is_no_headline(evidence: Evidence) ->
         return replace(e, reason="not resolved: few groups") if e.name.endswith("tpr_at_fpr.0.01") else e
 
     text = " ".join(changed(evidence, change))
-    assert "at 1% false alarms is not resolved (lr_ratio): few groups." in text
+    assert "at 1% and 0.1% false alarms is not resolved (lr_ratio): few groups; FPR" in text
     assert "of training records at 10% false alarms" in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 
@@ -16,9 +17,9 @@ pytest.importorskip("jinja2")
 from markup import Markup, strangers
 
 from mnemoscope.records import Evidence
-from mnemoscope.reporting import available, figures, page, summary
-from mnemoscope.reporting.document import FIGURES
-from mnemoscope.reporting.found import CHARACTERS, found, short_hash, visible
+from mnemoscope.reporting import available, figures, page, roc, summary
+from mnemoscope.reporting.gallery import FIGURES
+from mnemoscope.reporting.hashes import record_hashes
 from mnemoscope.reporting.leaves import leaves
 from mnemoscope.reporting.names import ranked
 from mnemoscope.reporting.ranking import areas
@@ -56,7 +57,7 @@ def redacted(evidence: Evidence) -> str:
 def shown(evidence: Evidence) -> str:
     """The page of the hostile audit, with its text."""
     bad = hostile(evidence)
-    return page(bad, summary(bad), show_text=True, traces=traced(bad))
+    return page(bad, summary(bad), show_text=True, target=traced(bad))
 
 
 def test_every_estimate_is_on_the_page(evidence: Evidence, redacted: str) -> None:
@@ -151,7 +152,7 @@ FAMILIES += ("sampling.0.5.minimum", "canaries.one_run", "canaries.digits.heldou
 @pytest.mark.parametrize("family", FAMILIES)
 def test_page_without_a_family(evidence: Evidence, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that never made some estimates gives a whole page."""
-    monkeypatch.setattr("mnemoscope.reporting.document._figures", lambda *_: dict.fromkeys(FIGURES, ""))
+    monkeypatch.setattr("mnemoscope.reporting.gallery.drawn", lambda *_: dict.fromkeys(FIGURES, ""))
     bare = replace(evidence, estimates=[e for e in evidence.estimates if not e.name.startswith(family)])
     text = page(bare, summary(bare), show_text=False)
     assert text.rstrip().endswith("</html>")
@@ -168,54 +169,27 @@ def test_every_sentence_is_on_the_page(evidence: Evidence, redacted: str) -> Non
 
 def test_redacted_page_holds_no_text_and_no_ids(evidence: Evidence) -> None:
     """By default neither text nor generated text nor an id is on the page, whatever the text is."""
-    text = html.unescape(page(hostile(evidence), summary(evidence), show_text=False))
+    bad = hostile(evidence)
+    text = html.unescape(page(bad, summary(bad), show_text=False, target=traced(bad)))
     for secret in ("alert(1)", "gnp.exe", "🧬", "x" * 50, "pubmed-", "doc-1", "lamotrigine", "54-year"):
         assert secret not in text
     assert "private text" not in text
-    assert short_hash(evidence.records[0].id) in text
+    assert record_hashes(bad.records)[bad.records[0].id] in text
 
 
-def test_shown_text_is_escaped(shown: str) -> None:
-    """With text asked for, it stands there escaped and with a banner, and nothing of it can run."""
-    text = shown
-    assert "&lt;script&gt;" in text
-    assert "{{ 7 * 7 }}" in text
-    assert "This file holds private text." in text
-    assert "🧬" in text
-    markup = Markup(text)
+def test_shown_text_stands_as_data_with_a_banner(shown: str) -> None:
+    """With text asked for, it stands in a data block that it cannot end, under a banner, and nothing of it can run."""
+    assert "This file holds private text." in shown
+    markup = Markup(shown)
+    told = markup.blocks["records-opened"]
+    assert not set("<>&") & set(told)
+    pieces = "".join("".join(row["pieces"]) for row in json.loads(told)["rows"])
+    assert "<script>alert(1)</script>" in pieces
+    assert "{{ 7 * 7 }}" in pieces
+    assert "🧬" in pieces
     assert not markup.tags & {"iframe", "object", "embed", "link", "img", "base", "form"}
     assert strangers(markup) == []
     assert not any("alert(1)" in script for script in markup.scripts)
-
-
-def test_long_text_is_cut_and_says_so(shown: str) -> None:
-    """A text of 100 kB is shown up to the limit, with the count of what is left out."""
-    assert "x" * (CHARACTERS + 1) not in shown
-    assert "characters before)" in shown
-
-
-def test_marks_that_reorder_are_named() -> None:
-    """A direction mark is shown by its code; joiners inside emoji and letters stay."""
-    assert visible("a\u202eb\x00") == "a⟨U+202E⟩b⟨U+0000⟩"
-    assert visible("👩\u200d⚕️\n") == "👩\u200d⚕️\n"
-
-
-def test_text_is_parted_where_the_traces_say(evidence: Evidence) -> None:
-    """With traces, what was given is grey, what came back is marked, and together they are the text."""
-    _, rows, _ = found(evidence, show_text=True, traces=traced(evidence))
-    texts = {short_hash(record.id): record.text for record in evidence.records}
-    for row in rows:
-        assert row.passage is not None
-        assert row.passage.prefix + row.passage.matched + row.passage.rest == texts[row.hash]
-        assert bool(row.passage.rest) == (not row.verbatim)
-        assert len(row.passage.matched) > 0
-
-
-def test_text_without_traces_is_whole(evidence: Evidence) -> None:
-    """Without traces the whole text is shown, and that the cut is not known is said."""
-    bare = replace(evidence, curves={}, training=[], scores={}, generations=[])
-    text = page(bare, summary(bare), show_text=True)
-    assert "where the known beginning ends is not on file" in text
 
 
 def test_page_asks_nothing_of_the_network(redacted: str) -> None:
@@ -224,8 +198,11 @@ def test_page_asks_nothing_of_the_network(redacted: str) -> None:
     assert [place for place in markup.loads if not place.startswith("#")] == []
     assert markup.handlers == []
     assert strangers(markup) == []
-    assert "url(" not in redacted.replace("url(#", "")
-    assert "@import" not in redacted
+    bare = redacted
+    for text in markup.scripts:  # they may speak of it; the policy does not let them ask
+        bare = bare.replace(text, "")
+    assert "url(" not in bare.replace("url(#", "")
+    assert "@import" not in bare
     rules = dict(rule.strip().split(" ", 1) for rule in markup.policy.split(";"))
     assert rules["default-src"] == "'none'"
     assert "unsafe" not in rules["script-src"]
@@ -241,7 +218,7 @@ def test_equal_evidence_gives_equal_bytes(evidence: Evidence, redacted: str) -> 
 def test_every_figure_has_a_name_and_ids_are_unique(redacted: str) -> None:
     """Each figure is one image to a screen reader, with a title; no id stands twice on the page."""
     svgs = re.findall(r"<svg .*?</svg>", redacted, flags=re.DOTALL)
-    assert len(svgs) == 11
+    assert len(svgs) == len(FIGURES)
     for svg in svgs:
         assert re.match(r'<svg [^>]*role="img"', svg)
         assert re.search(r"aria-label=\"[^\"]+\"[^>]*><title>[^<]+</title>", svg)
@@ -251,7 +228,7 @@ def test_every_figure_has_a_name_and_ids_are_unique(redacted: str) -> None:
 
 def test_figures_obey_the_schema_and_repeat(evidence: Evidence) -> None:
     """Every figure is a valid chart, and drawing it twice gives the same bytes."""
-    for draw in (figures.roc, figures.roc_low, figures.training_loss, figures.heldout_perplexity):
+    for draw in (roc.roc, roc.roc_low, figures.training_loss, figures.heldout_perplexity):
         assert to_svg(draw(evidence)) == to_svg(draw(evidence))
     for chart in (
         figures.score_histogram(evidence, "zlib"),

@@ -36,8 +36,8 @@ def whole() -> StudyEvidence:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and exports without drawings."""
-    for room in ("study_document", "study_export"):
-        monkeypatch.setattr(f"mnemoscope.reporting.{room}.drawn", lambda *_: BLANK)
+    monkeypatch.setattr("mnemoscope.reporting.study_document.drawn", lambda *_: BLANK)
+    monkeypatch.setattr("mnemoscope.reporting.study_export.study_figure_files", lambda *_: {})
 
 
 def of(*points: Point) -> dict[str, object]:
@@ -154,8 +154,8 @@ def test_a_logarithmic_axis_holds_every_row(pairs: list[tuple[float, float | Non
 def test_held_out_records_are_drawn_as_their_own_lines(whole: StudyEvidence) -> None:
     """Word for word against the rank: both rules of alpha, training records first, then held-out ones."""
     rows = both_sides(study_summary(whole), "verbatim")
-    assert [name.split(",")[0] for name in series(rows)] == ["training records"] * 2 + ["held-out records"] * 2
-    assert {row["value"] for row in rows if row["series"].startswith("held-out")} == {0.0}
+    assert [name.split(",")[0] for name in series(rows)] == ["training"] * 2 + ["held out"] * 2
+    assert {row["value"] for row in rows if row["series"].startswith("held out")} == {0.0}
 
 
 def test_usefulness_has_a_mark_a_cell_and_its_base_model() -> None:

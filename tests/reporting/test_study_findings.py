@@ -102,7 +102,7 @@ def many(n: int) -> Sequence[Answer]:
 
 def parts(page: str) -> tuple[str, str]:
     """The words of the page's head, and of all that follows it."""
-    head, _, rest = page.partition("</header>")
+    head, _, rest = page.partition('<header id="answers">')[2].partition("</header>")
     return tuple(" ".join(html.unescape(re.sub(r"<[^>]+>", " ", part)).split()) for part in (head, rest))  # type: ignore[return-value]
 
 

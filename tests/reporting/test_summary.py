@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -10,10 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mnemoscope.records import Evidence
-from mnemoscope.reporting import summary, terminal
+from mnemoscope.reporting import summary
 from mnemoscope.reporting.names import drawn, main_attack, main_prefix, nested, parts, ranked
 from mnemoscope.reporting.plain import homeless, plain
 
@@ -110,40 +108,6 @@ def test_plain_takes_what_numpy_gives() -> None:
     """Numpy numbers and arrays, tuples and sets become plain JSON."""
     given = {1: np.float32(0.5), "a": np.arange(2), "b": (True, None), "c": {"y", "x"}, "d": np.nan}
     assert plain(given) == {"1": 0.5, "a": [0, 1], "b": [True, None], "c": ["x", "y"], "d": None}
-
-
-def printed(evidence: Evidence) -> str:
-    """What a pipe of 80 columns gets."""
-    pipe = io.StringIO()
-    Console(width=80, file=pipe).print(terminal(summary(evidence), evidence.timings))
-    return pipe.getvalue()
-
-
-def test_terminal_fits_80_columns(evidence: Evidence) -> None:
-    """On 80 columns no line is longer and no number is cut."""
-    text = printed(evidence)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
-    assert "Audit: VALID" in text
-    assert "lr_ratio" in text
-    assert "trace 12.3 s (5,210 tokens/s)" in text
-    attacks = text[text.index("Membership") : text.index("Extraction")].splitlines()
-    assert [line.split()[0] for line in attacks if "[" in line] == [*order(evidence)[:5], "lr_ratio"]
-    assert "9 more in summary.json" in text
-
-
-def order(evidence: Evidence) -> list[str]:
-    areas = {
-        parts(e.name)[1]: e.value or 0 for e in evidence.estimates if e.name.endswith(".auc") and e.name.count(".") == 2
-    }
-    return sorted(areas, key=lambda name: -areas[name])
-
-
-def test_terminal_shows_what_is_not_resolved(evidence: Evidence) -> None:
-    """An estimate without a value reads "not resolved"; an empty audit prints all the same."""
-    blank = [replace(e, value=None, low=None, high=None, reason="not resolved: few") for e in evidence.estimates]
-    assert "not resolved" in printed(replace(evidence, estimates=blank))
-    assert "not judged" in printed(replace(evidence, estimates=[], manifest={})).lower()
 
 
 def test_summary_and_terminal_need_no_extra() -> None:

@@ -1,9 +1,16 @@
+from .compare_console import compare_terminal as compare_terminal
+from .compare_digest import compare_summary as compare_summary
+from .compare_document import compare_page as compare_page
 from .console import terminal as terminal
 from .digest import summary as summary
 from .document import available as available
 from .document import page as page
+from .gallery import figure_files as figure_files
+from .hashes import record_hashes as record_hashes
+from .names import main_attack as main_attack
 from .sentences import headline as headline
 from .study_console import study_terminal as study_terminal
 from .study_digest import study_summary as study_summary
 from .study_document import study_page as study_page
 from .study_export import study_exports as study_exports
+from .study_gallery import study_figure_files as study_figure_files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mnemoscope.records import Estimate
@@ -27,6 +28,21 @@ def seen(control: str) -> str:
     return SEEN.get(control, control if attack == control else f"{attack}, asked of the base model")
 
 
+def readable(reason: str) -> str:
+    """The reason of a verdict with controls called by their names instead of their paths.
+
+    >>> readable("controls.zlib_length.auc tells members from non-members.")
+    'the control zlib length tells members from non-members'
+    >>> readable("The control controls.length.auc rests on 19 groups.")
+    'The control length rests on 19 groups'
+    """
+    named = _CONTROL.sub(lambda found: f"{found[1] or 'the control '}{found[2].replace('_', ' ')}", reason)
+    return named.strip().rstrip(".")
+
+
+_CONTROL = re.compile(r"(the control )?\bcontrols\.(\w+)\.auc\b", re.IGNORECASE)
+
+
 def within_chance(control: Estimate) -> bool:
     """Whether a control may be called no better than chance: by its corrected p-value, else by its interval."""
     if control.p_adjusted is not None:
@@ -38,15 +54,12 @@ def controls(known: Known) -> str:
     """How far the controls are from chance, to follow "This audit is"."""
     found = [e for name, e in known.items() if name.startswith("controls.") and e.value is not None]
     if not found:
-        return "called valid, but no score that never saw the fine-tuned model was there to check it"
+        return "called valid without a check: no score blind to the fine-tuned model was there"
     farthest = max(abs((e.value or 0.0) - 0.5) for e in found)
     how = "no better than chance" if all(map(within_chance, found)) else "hardly better than chance"
     tested = [e.p_adjusted for e in found if e.p_adjusted is not None]
     least = f", smallest Holm-corrected {p_value(min(tested))}" if tested else ""
-    return (
-        f"valid: scores that never saw the fine-tuned model tell members from non-members {how} "
-        f"(AUC at most {number(farthest)} from 0.5{least})"
-    )
+    return f"valid: scores blind to the fine-tuned model do {how} (AUC at most {number(farthest)} from 0.5{least})"
 
 
 def power(known: Known) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from mnemoscope.leaks import SpanLeak
 from mnemoscope.records import Evidence
-from mnemoscope.reporting import checks, leakage, names, ranking, tables
+from mnemoscope.reporting import advice, checks, gallery, leakage, names, ranking, tables, tiles
 from mnemoscope.reporting.digest import FAMILIES
-from mnemoscope.reporting.found import ROWS, found
 from mnemoscope.reporting.leaves import leaves
+from mnemoscope.reporting.listed import listed
+from mnemoscope.reporting.opened import Known
+from mnemoscope.reporting.scripts import RECORDS, TABLE
 from mnemoscope.reporting.templating import rendered
 from mnemoscope.reporting.wording import estimate, until
 from mnemoscope.traces import Traces
@@ -21,31 +24,44 @@ def available() -> bool:
     return all(find_spec(package) is not None for package in ("jinja2", "altair", "vl_convert"))
 
 
-def page(evidence: Evidence, summary: Mapping[str, Any], *, show_text: bool, traces: Traces | None = None) -> str:
+def page(
+    evidence: Evidence,
+    summary: Mapping[str, Any],
+    *,
+    show_text: bool,
+    target: Traces | None = None,
+    reference: Traces | None = None,
+    spans: Sequence[SpanLeak] = (),
+) -> str:
     """The report as one HTML file.
 
     Args:
         evidence: what was measured.
         summary: `summary(evidence)`; the page shows its numbers and no others.
-        show_text: put the text of extracted records on the page. Without it no text, id or token is there.
-        traces: the target's; with `show_text` they tell where the prefix of a text ends and how far it matched.
+        show_text: put the text of the most exposed records on the page. Without it no text, id or token is there.
+        target: its traces, which open a record to its tokens.
+        reference: its traces over the same tokens, for what fine-tuning changed.
+        spans: what target and reference know of each sensitive value.
     """
-    prefix, rows, total = found(evidence, show_text=show_text, traces=traces)
+    prefix = names.main_prefix(row.prefix for row in evidence.extractions)
+    front = tiles.front(summary)
     return rendered(
         "page.html.j2",
+        runs=(TABLE, RECORDS) if evidence.records else (),
         s=summary,
         show_text=show_text,
         badge=_BADGES.get(summary["verdict"]["validity"], "open"),
-        figures=_figures(evidence, summary),
+        front=front,
+        changes=advice.advice(summary, front["tiles"]),
+        made=tables.made(summary),
+        figures=gallery.drawn(evidence, summary),
         attack=names.main_attack(summary["membership"]) or names.main_attack(evidence.scores),
         attacks=_described(summary),
         level=tables.levels(summary, *(family for family in FAMILIES if family not in ("controls", "validity"))),
         **_membership(summary),
         extraction=tables.extraction(summary),
         rechecked=sum(row.rechecked for row in evidence.extractions),
-        found=rows,
-        found_total=total,
-        found_limit=ROWS,
+        records=listed(evidence, Known(target, reference, spans), show_text=show_text) if evidence.records else None,
         prefix=None if prefix is None else until(prefix),
         generation=_generation(summary),
         sampling=leakage.sampling(summary),
@@ -139,57 +155,3 @@ def _generation(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 _MODELS = {"perplexity_target": "fine-tuned model", "perplexity_base": "base model"}
-
-
-def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Figure name to safe SVG, for every figure that has something to show."""
-    from altair.utils.schemapi import debug_mode
-    from markupsafe import Markup
-
-    from mnemoscope.reporting import figures
-    from mnemoscope.reporting.svg import to_svg
-
-    attack = names.main_attack(evidence.scores)
-    prefix = names.main_prefix(row.prefix for row in evidence.extractions)
-    wanted: dict[str, Callable[[], Any]] = {}
-    if areas := ranking.areas(summary):
-        wanted["aucs"] = lambda: figures.areas(areas, names.main_attack(summary["membership"]))
-    if evidence.curves:
-        wanted |= {"roc": lambda: figures.roc(evidence), "roc_low": lambda: figures.roc_low(evidence)}
-    if attack is not None:
-        wanted["scores"] = lambda: figures.score_histogram(evidence, attack)
-    if evidence.generations:
-        wanted["base"] = lambda: figures.perplexity_scatter(evidence, "base", _spearman(summary, "base"))
-        wanted["target"] = lambda: figures.perplexity_scatter(evidence, "target", _spearman(summary, "target"))
-    wanted |= _curves(summary)
-    if prefix is not None:
-        wanted["runs"] = lambda: figures.matched_runs(evidence, prefix)
-    if any(step.loss is not None for step in evidence.training):
-        wanted["loss"] = lambda: figures.training_loss(evidence)
-    if any(step.heldout_perplexity is not None for step in evidence.training):
-        wanted["heldout"] = lambda: figures.heldout_perplexity(evidence)
-    # the tests hold every figure against the schema; doing so on every page would double its time
-    with debug_mode(False):
-        drawn = {name: Markup(to_svg(chart())) for name, chart in wanted.items()}
-    return dict.fromkeys(FIGURES, "") | drawn
-
-
-def _curves(summary: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
-    from mnemoscope.reporting import curves
-
-    tree, wanted = summary["sampling"], dict[str, Callable[[], Any]]()
-    if shares := summary["prefix_length"]:
-        wanted["prefix_lengths"] = lambda: curves.prefix_lengths(shares)
-    if prefix := names.main_prefix(tree):
-        decoding = next(iter(tree[prefix]))
-        wanted["queries"] = lambda: curves.queries(tree[prefix][decoding]["expected"], decoding)
-    return wanted
-
-
-FIGURES = ("queries", "prefix_lengths", "aucs", "roc", "roc_low", "scores", "base", "target", "runs", "loss", "heldout")
-
-
-def _spearman(summary: Mapping[str, Any], model: str) -> str:
-    prefix = names.main_prefix(summary["generation"])
-    leaf = summary["generation"].get(prefix, {}).get("correlation", {}).get(f"perplexity_{model}")
-    return "" if leaf is None else f"Spearman correlation {estimate('correlation', leaf)}"

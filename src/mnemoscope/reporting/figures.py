@@ -9,63 +9,29 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from mnemoscope.records import Evidence, RocCurve, Role
-from mnemoscope.reporting.names import drawn, main_prefix
-from mnemoscope.reporting.theme import MEMBER, NEUTRAL, NONMEMBER, QUIET, attack_colours, dashes, framed
-from mnemoscope.reporting.wording import count, until
+from mnemoscope.records import Evidence, Role
+from mnemoscope.reporting.names import main_prefix
+from mnemoscope.reporting.theme import (
+    ATTACKS,
+    DASHES,
+    MEMBER,
+    NEUTRAL,
+    NONMEMBER,
+    QUIET,
+    STROKE,
+    data,
+    framed,
+    log_axis,
+    scale,
+)
+from mnemoscope.reporting.wording import count, rate, until
 
 ROLES: Mapping[Role, str] = {"member": "training records", "nonmember": "held-out records"}
-POINTS = 300
-"""A drawn ROC curve keeps this many of its corners on each of two grids; the tables use all of them."""
+FOREST, NAMED = 185, 160
+"""Width of the plot beside the names of attacks, and of these."""
 
 MARKS = 2000
 """A scatter draws at most so many records."""
-
-
-def roc(evidence: Evidence) -> alt.LayerChart:
-    """ROC curves of the attacks of `names.drawn` on linear axes, with the diagonal of guessing."""
-    x = alt.X("fpr:Q", title="false-positive rate (share of held-out records)", scale=alt.Scale(domain=[0, 1]))
-    y = alt.Y("tpr:Q", title="true-positive rate (share of training records)", scale=alt.Scale(domain=[0, 1]))
-    chance = [{"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0, "tpr": 1.0}]
-    return framed(_roc(evidence, x, y, chance, 0.0), "roc", "ROC curves of the attacks fixed beforehand, linear axes")
-
-
-def roc_low(evidence: Evidence) -> alt.LayerChart:
-    """The same curves on logarithmic axes, where few false alarms are allowed."""
-    held_out = sum(record.role == "nonmember" for record in evidence.records)
-    floor = float(10.0 ** np.floor(np.log10(1 / max(held_out, 10))))
-    scale = alt.Scale(type="log", domain=[floor, 1])
-    ticks = [float(10.0**k) for k in range(round(np.log10(floor)), 1)]
-    axis = alt.Axis(values=ticks, format="~%")
-    x = alt.X("fpr:Q", title="false-positive rate (log scale)", scale=scale, axis=axis)
-    y = alt.Y("tpr:Q", title="true-positive rate (log scale)", scale=scale, axis=axis)
-    chance = [{"fpr": floor, "tpr": floor}, {"fpr": 1.0, "tpr": 1.0}]
-    return framed(
-        _roc(evidence, x, y, chance, floor), "roc-low", "ROC curves of the attacks fixed beforehand, logarithmic axes"
-    )
-
-
-def _roc(evidence: Evidence, x: alt.X, y: alt.Y, chance: Sequence[Mapping[str, float]], floor: float) -> alt.LayerChart:
-    order = drawn(evidence.curves)
-    rows = [row for name in order for row in _corners(name, evidence.curves[name], floor)]
-    colour = alt.Color("attack:N", title=None, sort=order, scale=attack_colours(order))
-    dash = alt.StrokeDash("attack:N", title=None, sort=order, scale=dashes(order))
-    lines: alt.Chart = _chart(rows).mark_line(strokeWidth=1.8, clip=True)
-    guess: alt.Chart = _chart(list(chance)).mark_line(color=NEUTRAL, strokeDash=[2, 3], strokeWidth=1)
-    # a curve is drawn in the order of its corners: sorting by the false-positive rate would zigzag along steps
-    lines = lines.encode(x=x, y=y, color=colour, strokeDash=dash, order="i:Q")
-    return alt.LayerChart(layer=[guess.encode(x=x, y=y), lines])
-
-
-def _corners(name: str, curve: RocCurve, floor: float) -> list[dict[str, Any]]:
-    """Rows of a curve: thinned on a linear and a logarithmic grid, without what a log axis cannot show."""
-    rows = np.arange(len(curve.fpr))
-    if len(rows) > 2 * POINTS:
-        even = np.linspace(0, len(rows) - 1, POINTS)
-        early = np.geomspace(1, len(rows), POINTS) - 1
-        rows = np.unique(np.concatenate((even, early)).round().astype(np.int64))
-    rows = rows[(curve.fpr[rows] >= floor) & (curve.tpr[rows] >= floor)]
-    return [{"attack": name, "i": int(i), "fpr": float(curve.fpr[i]), "tpr": float(curve.tpr[i])} for i in rows]
 
 
 def areas(rows: Sequence[Mapping[str, Any]], marked: str | None) -> alt.LayerChart:
@@ -78,41 +44,61 @@ def areas(rows: Sequence[Mapping[str, Any]], marked: str | None) -> alt.LayerCha
     order = list(dict.fromkeys(row["attack"] for row in rows))
     levels = list(dict.fromkeys(row["level"] for row in rows))
     bold = {"condition": {"test": alt.datum.value == marked, "value": "bold"}, "value": "normal"}
-    y = alt.Y("attack:N", title=None, sort=order, axis=alt.Axis(labelFontWeight=bold, ticks=False, labelLimit=220))
+    y = alt.Y("attack:N", title=None, sort=order, axis=alt.Axis(labelFontWeight=bold, ticks=False, labelLimit=NAMED))
     axis = "AUC (0.5: guessing)"
     x = alt.X("auc:Q", title=axis, scale=alt.Scale(zero=False, padding=6))
-    colour = alt.Color("level:N", title=None, sort=levels, scale=_levels(levels, (MEMBER, NONMEMBER)))
-    shape = alt.Shape("level:N", title=None, sort=levels, scale=_levels(levels, ("circle", "diamond")))
+    colour = alt.Color("level:N", title=None, sort=levels, scale=scale(levels, (ATTACKS[4], ATTACKS[2])))
+    shape = alt.Shape("level:N", title=None, sort=levels, scale=scale(levels, ("circle", "diamond")))
     below = alt.YOffset("level:N", sort=levels)
-    bars: alt.Chart = _chart(rows).mark_rule(strokeWidth=1.6)
+    bars: alt.Chart = data(rows).mark_rule(strokeWidth=1.6)
     bars = bars.encode(y=y, x=alt.X("low:Q", title=axis), x2="high:Q", color=colour, yOffset=below)
-    dots: alt.Chart = _chart(rows).mark_point(filled=True, size=42, opacity=1)
+    dots: alt.Chart = data(rows).mark_point(filled=True, size=42, opacity=1)
     dots = dots.encode(y=y, x=x, color=colour, shape=shape, yOffset=below)
-    guess: alt.Chart = _chart([{"auc": 0.5}]).mark_rule(color=NEUTRAL, strokeDash=[2, 3])
+    guess: alt.Chart = data([{"auc": 0.5}]).mark_rule(color=NEUTRAL, strokeDash=[2, 3])
     chart = alt.LayerChart(layer=[guess.encode(x=x), bars, dots])
-    drawn = framed(chart, "aucs", "AUC of each attack with its interval")
-    return drawn.properties(height=len(order) * (9 + 7 * len(levels)))
+    drawn = framed(chart, "aucs", "AUC of each attack with its interval", legend=levels)
+    return drawn.properties(width=FOREST, height=len(order) * (9 + 7 * len(levels)))
 
 
-def _levels(levels: Sequence[str], marks: Sequence[str]) -> alt.Scale:
-    return alt.Scale(domain=list(levels), range=list(marks[: len(levels)]))
+def score_histogram(
+    evidence: Evidence, attack: str, limit: Mapping[str, Any] | None = None
+) -> alt.Chart | alt.LayerChart:
+    """Densities of an attack's scores by role over shared bins; the subtitle says how many lie beyond the axis.
 
-
-def score_histogram(evidence: Evidence, attack: str) -> alt.Chart:
-    """Densities of an attack's scores by role over shared bins; the subtitle says how many lie beyond the axis."""
+    Args:
+        evidence: its records and scores.
+        attack: whose scores.
+        limit: the estimate of a TPR at a stated FPR: its threshold is drawn and named.
+    """
     scores = {role: _scores_of(evidence, attack, role) for role in ROLES}
     pooled = np.concatenate(list(scores.values()))
     low, high = np.quantile(pooled, [0.005, 0.995]) if len(pooled) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, 31)
     outside = int(((pooled < edges[0]) | (pooled > edges[-1])).sum())
-    chart: alt.Chart = _chart([row for role, x in scores.items() for row in _density(ROLES[role], x, edges)])
-    chart = chart.mark_area(interpolate="step-after", line=True, opacity=0.22).encode(
-        x=alt.X("score:Q", title=f"{attack} score (higher: more likely a training record)", scale=_exact(edges)),
-        y=alt.Y("density:Q", title="density (share of records per unit of score)", stack=None),
+    x = alt.X("score:Q", title=f"{attack} score (higher: more likely a training record)", scale=_exact(edges))
+    shape: alt.Chart = data([row for role, found in scores.items() for row in _density(ROLES[role], found, edges)])
+    shape = shape.mark_area(interpolate="step-after", line=True, opacity=0.22).encode(
+        x=x,
+        y=alt.Y("density:Q", title="density (share per unit of score)", stack=None),
         color=_role_colour("role"),
     )
+    line = _threshold(limit, x, edges) if limit else []
     beyond = f"{count(outside, 'score')} beyond the axis not drawn" if outside else "all scores are drawn"
-    return framed(chart, "scores", f"Distribution of {attack} scores, training against held-out records", beyond)
+    told = f"Distribution of {attack} scores, training against held-out records"
+    return framed(alt.LayerChart(layer=[shape, *line]), "scores", told, beyond, legend=list(ROLES.values()))
+
+
+def _threshold(limit: Mapping[str, Any], x: alt.X, edges: NDArray[np.float64]) -> list[alt.Chart]:
+    """A line at the threshold of an estimate with its words, on the side that has more room."""
+    at = float(np.clip(limit["threshold"], edges[0], edges[-1]))
+    right = at > (edges[0] + edges[-1]) / 2
+    rows = [{"score": at, "said": ["called training from here on,", f"at {rate(limit['fpr'])} false alarms"]}]
+    line: alt.Chart = data(rows).mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x)
+    words: alt.Chart = data(rows).mark_text(
+        color=NEUTRAL, fontSize=11, align="right" if right else "left", baseline="top", dx=-5 if right else 5,
+        lineHeight=14,
+    )  # fmt: skip
+    return [line, words.encode(x=x, y=alt.value(1), text="said:N")]
 
 
 def _exact(edges: NDArray[np.float64]) -> alt.Scale:
@@ -134,38 +120,40 @@ def _density(role: str, scores: NDArray[np.float64], edges: NDArray[np.float64])
 
 def perplexity_scatter(evidence: Evidence, model: Literal["base", "target"], subtitle: str = "") -> alt.Chart:
     """Share of the suffix that came back against the record's perplexity in one model."""
-    named = {"base": "base model", "target": "fine-tuned model"}[model]
+    named, order = {"base": "base model", "target": "fine-tuned model"}[model], list(ROLES.values())
     role_of = {record.id: record.role for record in evidence.records}
     prefix = main_prefix(generation.prefix for generation in evidence.generations)
-    rows = []
+    rows = list[dict[str, Any]]()
     for g in evidence.generations:
         perplexity = float(g.perplexity_base if model == "base" else g.perplexity_target)
         role = ROLES.get(role_of.get(g.id, "excluded"))
         if g.prefix == prefix and role and np.isfinite(perplexity) and perplexity > 0:
             rows.append({"perplexity": perplexity, "share": float(g.ngram_share), "role": role})
-    chart: alt.Chart = _chart(_spread(rows)).mark_point(filled=True, size=24, opacity=0.7, aria=False)
+    chart: alt.Chart = data(spread(rows)).mark_point(filled=True, size=24, opacity=0.7, aria=False)
     chart = chart.encode(
         x=alt.X(
             "perplexity:Q",
             title=f"perplexity of the record in the {named} (log scale)",
             scale=alt.Scale(type="log", nice=False, padding=8),
-            axis=alt.Axis(format="~s", tickCount=5),
+            axis=log_axis(*_ends([row["perplexity"] for row in rows]), "~s"),
         ),
-        y=alt.Y("share:Q", title="n-gram share (longest common run / suffix)", scale=alt.Scale(domain=[0, 1])),
+        y=alt.Y("share:Q", title="n-gram share (common run / suffix)", scale=alt.Scale(domain=[0, 1])),
         color=_role_colour("role"),
-        shape=alt.Shape("role:N", title=None, sort=list(ROLES.values()), scale=_shapes()),
+        shape=alt.Shape("role:N", title=None, sort=order, scale=scale(order, ("circle", "triangle-up"))),
     )
     subtitle += f"; {MARKS:,} of {len(rows):,} records drawn" if len(rows) > MARKS else ""
-    return framed(chart, f"perplexity-{model}", f"N-gram share against perplexity in the {named}", subtitle)
+    return framed(
+        chart, f"perplexity-{model}", f"N-gram share against perplexity in the {named}", subtitle, legend=order
+    )
 
 
-def _spread(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return (min(values), max(values)) if values else (1.0, 10.0)
+
+
+def spread(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """At most MARKS rows, evenly over their order."""
     return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, MARKS).round().astype(int))] if rows else []
-
-
-def _shapes() -> alt.Scale:
-    return alt.Scale(domain=list(ROLES.values()), range=["circle", "triangle-up"])
 
 
 def matched_runs(evidence: Evidence, prefix: str) -> alt.Chart:
@@ -178,19 +166,23 @@ def matched_runs(evidence: Evidence, prefix: str) -> alt.Chart:
             continue
         series["base model, training" if row.model == "reference" else ROLES[role]].append(row.matched_tokens)
     rows = [point for name, runs in series.items() for point in _at_least(name, runs)]
-    chart: alt.Chart = _chart(rows).mark_line(interpolate="step-before", strokeWidth=1.8)
-    colours = alt.Scale(domain=list(series), range=[MEMBER, NONMEMBER, QUIET])
+    chart: alt.Chart = data(rows).mark_line(interpolate="step-before", strokeWidth=1.8)
+    order = list(series)
     chart = chart.encode(
-        x=alt.X("tokens:Q", title=f"tokens given back after the {until(prefix)}", axis=alt.Axis(tickMinStep=1)),
+        x=alt.X(
+            "tokens:Q", title=f"at least so many tokens back after the {until(prefix)}", axis=alt.Axis(tickMinStep=1)
+        ),
         y=alt.Y(
             "share:Q",
-            title="share of records, at least so many (log scale)",
+            title="share of records (log scale)",
             scale=alt.Scale(type="log", nice=False),
             axis=alt.Axis(format="~%", values=[1.0, 0.1, 0.01, 0.001, 0.0001]),
         ),
-        color=alt.Color("who:N", title=None, sort=list(series), scale=colours),
+        color=alt.Color("who:N", title=None, sort=order, scale=scale(order, (MEMBER, NONMEMBER, QUIET)), legend=STROKE),
+        strokeDash=alt.StrokeDash("who:N", title=None, sort=order, scale=scale(order, DASHES), legend=STROKE),
     )
-    return framed(chart, "runs", "Records that give back at least so many tokens by greedy decoding")
+    told = "Records that give back at least so many tokens by greedy decoding"
+    return framed(chart, "runs", told, legend=order)
 
 
 def _at_least(name: str, runs: Sequence[int]) -> list[dict[str, Any]]:
@@ -218,7 +210,7 @@ def _curve(rows: Sequence[Mapping[str, float]], unit: str, colour: str) -> alt.C
     finite = [row for row in rows if np.isfinite(row["y"])]
     # few evaluations would vanish as a line: a single one has no line at all
     point = alt.OverlayMarkDef(filled=True, size=30, color=colour) if len(finite) <= 40 else False
-    chart: alt.Chart = _chart(finite).mark_line(color=colour, strokeWidth=1.6, point=point)
+    chart: alt.Chart = data(finite).mark_line(color=colour, strokeWidth=1.6, point=point)
     encoded: alt.Chart = chart.encode(
         x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("y:Q", title=unit, scale=alt.Scale(zero=False)),
@@ -226,10 +218,6 @@ def _curve(rows: Sequence[Mapping[str, float]], unit: str, colour: str) -> alt.C
     return encoded
 
 
-def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair's own omission
-
-
 def _role_colour(field: str) -> alt.Color:
-    scale = alt.Scale(domain=list(ROLES.values()), range=[MEMBER, NONMEMBER])
-    return alt.Color(f"{field}:N", title=None, sort=list(ROLES.values()), scale=scale)
+    order = list(ROLES.values())
+    return alt.Color(f"{field}:N", title=None, sort=order, scale=scale(order, (MEMBER, NONMEMBER)))

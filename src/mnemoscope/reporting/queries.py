@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mnemoscope.records import Estimate
 from mnemoscope.reporting import names
@@ -12,6 +13,19 @@ Known = Mapping[str, Estimate]
 
 QUERIES = 10_000
 """Queries a record of the sentence on sampling, fixed beforehand."""
+
+
+def main_decoding(node: Mapping[str, Any], config: Any) -> str | None:
+    """The decoding of the headline among those of one prefix: the first that was asked for, never the best.
+
+    Args:
+        node: one prefix of the family "sampling" in summary.json.
+        config: the settings of the run, which hold the decodings in their order; a file may have lost it.
+    """
+    measurement = config.get("measurement") if isinstance(config, Mapping) else None
+    asked = measurement.get("decodings") if isinstance(measurement, Mapping) else None
+    known = [name for name, one in node.items() if "expected" in one]
+    return next((name for name in asked or known if name in known), None)
 
 
 def many_queries(known: Known) -> list[str]:

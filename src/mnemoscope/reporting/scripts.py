@@ -11,6 +11,9 @@ TABLE = "vendor/dataTables.min.js"
 """DataTables 3.1.5 (MIT), unchanged; see vendor/README.md."""
 TABLE_SHA256 = "38017a5586acd9c6eb6bbfe8b6938e1a25bdc717c5acfcb07e0c9d663282c59d"
 
+RECORDS = "templates/records.js"
+"""The table of records and their tokens; needs TABLE before it."""
+
 
 def script(name: str) -> str:
     """The text of a script of this room, fit to stand between script tags."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mnemoscope.records import Estimate, Evidence
 from mnemoscope.reporting import checks, names, rivals
 from mnemoscope.reporting.queries import many_queries, planted_secrets
-from mnemoscope.reporting.wording import count, interval, percent, rate, until
+from mnemoscope.reporting.wording import count, interval, percent, rate, tally, until
 
 Known = Mapping[str, Estimate]
 
@@ -29,7 +30,7 @@ def verdict(evidence: Evidence) -> dict[str, str]:
 
 def validity(judged: Mapping[str, str], known: Known) -> str:
     """The first sentence."""
-    reason = judged["reason"].strip().rstrip(".")
+    reason = checks.readable(judged["reason"])
     because = f": {reason}" if reason else ""
     match judged["validity"]:
         case "valid":
@@ -51,7 +52,7 @@ def membership(known: Known) -> list[str]:
     resolved = next((e for e in rates if e.value is not None and e.reason is None), None)
     open_rates = [e for e in reversed(rates) if e.value is None or e.reason is not None]
     sentences = [_recognised(attack, resolved)] if resolved else []
-    sentences += [_unresolved(attack, e) for e in open_rates if resolved is None or _rate(e) < _rate(resolved)]
+    sentences += _unresolved(attack, [e for e in open_rates if resolved is None or _rate(e) < _rate(resolved)])
     return [
         *sentences,
         _order(attack, known.get(f"membership.{attack}.auc")),
@@ -73,8 +74,17 @@ def _recognised(attack: str, e: Estimate) -> str:
     )
 
 
-def _unresolved(attack: str, e: Estimate) -> str:
-    return f"What the attacker recognises at {rate(_rate(e))} false alarms is not resolved ({attack}): {_why(e)}."
+def _unresolved(attack: str, rates: list[Estimate]) -> list[str]:
+    """The rates that say nothing, in one sentence; a reason that differs in its numbers only is told once."""
+    if not rates:
+        return []
+    reasons: dict[str, str] = {}
+    for e in rates:
+        reasons.setdefault(re.sub(r"[\d.,]+", "", _why(e)), _why(e))
+    *most, last = (rate(_rate(e)) for e in rates)
+    asked = f"{', '.join(most)} and {last}" if most else last
+    why = "; ".join(reasons.values())
+    return [f"What the attacker recognises at {asked} false alarms is not resolved ({attack}): {why}."]
 
 
 def _why(e: Estimate) -> str:
@@ -117,6 +127,7 @@ def extraction(known: Known) -> list[str]:
         _word_for_word(prefix, known, root),
         _base_gives(known.get(f"{root}.verbatim.reference_members")),
         _values(known.get(f"{root}.spans.members")),
+        _given_the_text(known),
         _planted(prefix, known.get(f"{root}.planted")),
     ]
 
@@ -136,18 +147,12 @@ def _word_for_word(prefix: str, known: Known, root: str) -> str:
     return f"{text}; {_of(others, others.n_nonmembers, 'held-out record', start=False)} {does}."
 
 
-def _tally(e: Estimate, n: int) -> int | None:
-    """The number of hits behind a share, where it is a whole number of `n`."""
-    hits = (e.value or 0.0) * n
-    return round(hits) if n and abs(hits - round(hits)) < 1e-6 * max(1, n) else None
-
-
 def _single(e: Estimate, n: int) -> bool:
-    return _tally(e, n) in (0, 1)
+    return tally(e.value or 0.0, n) in (0, 1)
 
 
 def _of(e: Estimate, n: int, noun: str, *, start: bool = True) -> str:
-    hits, total = _tally(e, n), count(n, noun)
+    hits, total = tally(e.value or 0.0, n), count(n, noun)
     if hits is None:
         return f"{_share(e)} of {noun}s"
     if n == 1:
@@ -170,7 +175,19 @@ def _values(e: Estimate | None) -> str:
         return ""
     if e.value is None:
         return f"How many sensitive values come back is not resolved: {_why(e)}."
-    return f"Of the sensitive values in the rest of training records, {_share(e)} are given back."
+    given = _share(e)
+    return f"Of the sensitive values in the rest of training records, {given} lie wholly in what comes back from there."
+
+
+def _given_the_text(known: Known) -> str:
+    """Sensitive values one by one, each after the true text before it."""
+    members, others = (known.get(f"spans.all.greedy.{who}") for who in ("members", "nonmembers"))
+    if members is None or others is None or members.value is None or others.value is None:
+        return ""
+    return (
+        f"Given the true text before each, greedy decoding writes {_share(members)} of the sensitive values of "
+        f"training records and {_share(others)} of those of held-out ones."
+    )
 
 
 def _planted(prefix: str, e: Estimate | None) -> str:

@@ -38,14 +38,14 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
         by_copies=study_profiles.copies_tables(summary),
         facts=study_tables.facts(summary),
         paper_setting=SETTING,
-        areas=study_tables.areas(summary),
+        areas=study_tables.areas(summary, _pages(evidence)),
         by_attack=study_tables.by_attack(summary),
         drawn=_safe(evidence, summary),
         models=MODELS,
         kinds=KINDS,
         r_squared=R_SQUARED,
         canaries=study_tables.canaries(summary, texts),
-        cells=_linked(evidence, summary),
+        cells=_linked(_pages(evidence), summary),
         methods=_methods(summary),
         means=study_tables.others(summary),
         settings=tables.settings(summary["settings"]),
@@ -75,9 +75,14 @@ def _safe(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, Any]
     return {name: {**figure._asdict(), "svg": Markup(figure.svg)} for name, figure in drawn(evidence, summary).items()}
 
 
-def _linked(evidence: StudyEvidence, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    places = [link(evidence.pages.get(cell, "")) for cell in evidence.cells]
-    return [{**row, "page": place} for row, place in zip(study_tables.cells(summary), places, strict=True)]
+def _linked(pages: Mapping[str, str], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{**row, "page": pages.get(row["cell"], "")} for row in study_tables.cells(summary)]
+
+
+def _pages(evidence: StudyEvidence) -> dict[str, str]:
+    """Finished cell to the link to its own page."""
+    return {cell: place for cell, state in evidence.cells.items()
+            if state == "done" and (place := link(evidence.pages.get(cell, "")))}  # fmt: skip
 
 
 def link(place: str) -> str:

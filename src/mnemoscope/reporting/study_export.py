@@ -12,7 +12,7 @@ from typing import Any
 from mnemoscope.answers import Answer, Canaried, Point, StudyEvidence
 from mnemoscope.reporting import study_latex, study_profiles, study_tables
 from mnemoscope.reporting.paper import TABLE_3_1
-from mnemoscope.reporting.study_gallery import drawn
+from mnemoscope.reporting.study_gallery import study_figure_files
 from mnemoscope.reporting.study_means import KEYS
 from mnemoscope.reporting.study_series import grids
 
@@ -39,8 +39,9 @@ def study_exports(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[s
         "table_A_1.csv": rows_csv(_canary_heads(evidence), map(asdict, evidence.texts)),
         "table_A_1.tex": _canaries_tex(evidence, summary) if evidence.texts else "",
     }
-    figures = {f"figure_{name}.svg": figure.svg for name, figure in drawn(evidence, summary).items()}
-    return {name: text for name, text in {**tables, **figures}.items() if text}
+    figures = study_figure_files(evidence, summary, ("svg",))
+    named = {f"figure_{name.replace('-', '_')}": content.decode() for name, content in figures.items()}
+    return {name: text for name, text in {**tables, **named}.items() if text}
 
 
 def rows_csv(heads: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import altair as alt
 
 from mnemoscope.reporting.paper import FIGURE_3_6, SETTING
 from mnemoscope.reporting.study_means import Row
 from mnemoscope.reporting.study_series import matrix_names, series
-from mnemoscope.reporting.theme import ATTACKS, DASHES, NEUTRAL, QUIET, WIDTH, framed
+from mnemoscope.reporting.theme import ATTACKS, DASHES, NEUTRAL, QUIET, WIDTH, data, framed, log_axis, scale
 from mnemoscope.reporting.wording import number, percent
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
@@ -28,13 +29,14 @@ class Axis(NamedTuple):
     share: bool = False
     """Shown in percent, from 0 on."""
     floor: float = 0.0
-    """Above 0 the axis is base-10 logarithmic and begins here."""
+    """Above 0 the axis is base-10 logarithmic and goes from here to `top`."""
+    top: float = 1.0
 
     @property
     def scale(self) -> alt.Scale:
         """Base-2 logarithmic where ticks are given, base-10 above a floor, else linear."""
         if self.floor:
-            return alt.Scale(type="log", domainMin=self.floor, nice=True)
+            return alt.Scale(type="log", domain=[self.floor, self.top], clamp=True)
         if self.values:
             return alt.Scale(type="log", base=2, nice=False, padding=14)
         return alt.Scale(zero=self.share, padding=0 if self.share else 8)
@@ -43,7 +45,7 @@ class Axis(NamedTuple):
     def axis(self) -> alt.Axis:
         """Ticks and their form."""
         if self.floor:
-            return alt.Axis(format=".0e", labelOverlap="greedy")
+            return log_axis(self.floor, self.top, ".0e")
         if self.values:
             # the house's tickCount would drop every other tick; a log scale's own format would drop labels
             return alt.Axis(
@@ -75,17 +77,17 @@ def lines(rows: Sequence[Row], x: Axis, y: Axis, name: str, description: str) ->
     across = alt.X(f"{x.field}:Q", title=x.title, scale=x.scale, axis=x.axis)
     up = alt.Y(f"{y.field}:Q", title=y.title, scale=y.scale, axis=y.axis)
     colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
-    dash = alt.StrokeDash("series:N", title=None, sort=order, scale=_scale(order, DASHES))
-    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
-    line: alt.Chart = _data(rows).mark_line(strokeWidth=1.8)
-    dots: alt.Chart = _data(rows).mark_point(filled=True, size=48, opacity=1)
+    dash = alt.StrokeDash("series:N", title=None, sort=order, scale=scale(order, DASHES))
+    shape = alt.Shape("series:N", title=None, sort=order, scale=scale(order, SHAPES))
+    line: alt.Chart = data(rows).mark_line(strokeWidth=1.8)
+    dots: alt.Chart = data(rows).mark_point(filled=True, size=48, opacity=1)
     encoded = [
         line.encode(x=across, y=up, color=colour, strokeDash=dash, order=alt.Order(f"{_along(x)}:Q")),
         dots.encode(x=across, y=up, color=colour, shape=shape),
     ]
     bars = _bars([row for row in rows if y.field == "value"], across, y, colour)
     chart = alt.LayerChart(layer=[*([bars] if bars else []), *encoded])
-    return _one_column(framed(chart, name, description, whiskers(rows)), order)
+    return framed(chart, name, description, whiskers(rows), legend=order, outline=0)
 
 
 def _along(x: Axis) -> str:
@@ -96,7 +98,7 @@ def _bars(rows: Sequence[Row], x: alt.X, y: Axis, colour: alt.Color) -> alt.Char
     ends = [row for row in rows if row["low"] is not None and row["high"] is not None]
     if not ends:
         return None
-    rule: alt.Chart = _data(ends).mark_rule(strokeWidth=1.5, opacity=0.75)
+    rule: alt.Chart = data(ends).mark_rule(strokeWidth=1.5, opacity=0.75)
     encoded: alt.Chart = rule.encode(
         x=x, y=alt.Y("low:Q", title=y.title, scale=y.scale, axis=y.axis), y2="high:Q", color=colour
     )
@@ -110,21 +112,6 @@ def _colours(order: Sequence[str]) -> alt.Scale:
         domain=list(order),
         range=[QUIET if name == PAPER else ATTACKS[own.index(name) % len(ATTACKS)] for name in order],
     )
-
-
-def _scale(order: Sequence[str], kinds: Sequence[Any]) -> alt.Scale:
-    return alt.Scale(domain=list(order), range=[kinds[i % len(kinds)] for i in range(len(order))])
-
-
-def _one_column(chart: alt.LayerChart, order: Sequence[str]) -> alt.LayerChart:
-    """Long names stand below each other, so that none is cut."""
-    longest = max(map(len, order), default=0)
-    wide: alt.LayerChart = chart.configure_legend(
-        orient="bottom", direction="horizontal", columns=4 if longest < 10 else 2 if longest < 24 else 1,
-        labelColor=NEUTRAL, labelFontSize=12, symbolStrokeWidth=0, symbolSize=90, symbolOpacity=1, labelLimit=WIDTH,
-        columnPadding=18, rowPadding=5,
-    )  # fmt: skip
-    return wide
 
 
 def rank_figure(rows: Sequence[Row]) -> alt.LayerChart:
@@ -148,27 +135,52 @@ def copies_axis(rows: Sequence[Row]) -> Axis:
 
 def suffix_axis(rows: Sequence[Row]) -> Axis:
     """Probabilities on a logarithmic axis from the floor of the rows on (`study_series.decades`)."""
-    return Axis("value", "mean probability of the suffix (log scale)", floor=rows[0]["floor"])
+    highest = max(row[end] for row in rows for end in ("value", "high") if row[end] is not None)
+    top = 10.0 ** math.ceil(math.log10(highest))
+    return Axis("value", "probability of the suffix (log scale)", floor=rows[0]["floor"], top=top)
+
+
+FIELD = 48
+"""Least width of a field of the map: its number must stand inside."""
 
 
 def heat_figure(rows: Sequence[Row]) -> alt.LayerChart:
-    """AUC by matrices and rank, the number in each field."""
+    """AUC by matrices and rank: in each field the mean and half the width of its interval, or that there is no cell."""
     order = [matrix_names(text) for text in dict.fromkeys(row["matrices"] for row in rows)]
-    fields = [{"matrices": matrix_names(row["matrices"]), "rank": row["rank"], "value": row["value"]} for row in rows]
-    middle = (min(row["value"] for row in rows) + max(row["value"] for row in rows)) / 2
-    y = alt.Y("matrices:N", title="adapted matrices", sort=order)
-    x = alt.X("rank:O", title="rank", axis=alt.Axis(labelAngle=0))
-    shade = alt.Color(
-        "value:Q", title=AUC, scale=alt.Scale(scheme="blues", zero=False), legend=alt.Legend(titleColor=NEUTRAL)
-    )
+    ranks = sorted({row["rank"] for row in rows})
+    fields = [_field(row) for row in rows]
+    known = {(field["matrices"], field["rank"]) for field in fields}
+    empty = [{"matrices": m, "rank": r, "said": ["no cell"]} for m in order for r in ranks if (m, r) not in known]
+    values = [row["value"] for row in rows]
+    x = alt.X("matrices:N", title="adapted matrices", sort=order, axis=alt.Axis(labelAngle=0, orient="top"))
+    y = alt.Y("rank:O", title="rank", sort=ranks)
+    shade = alt.Color("value:Q", title=AUC, scale=alt.Scale(scheme="blues", zero=False),
+                      legend=alt.Legend(gradientLength=WIDTH // 2, tickCount=3))  # fmt: skip
     # fixed inks: the fields keep their colour in dark mode, so their numbers must too
-    ink = {"condition": {"test": alt.datum.value > middle, "value": "#ffffff"}, "value": "#1a1a1a"}
-    boxes: alt.Chart = _data(fields).mark_rect(stroke=QUIET, strokeWidth=0.5)
-    words: alt.Chart = _data(fields).mark_text(fontSize=11)
-    number = alt.Text("value:Q", format=".3f")
-    layers = [boxes.encode(x=x, y=y, color=shade), words.encode(x=x, y=y, text=number, color=ink)]
-    drawn = framed(alt.LayerChart(layer=layers), "heat", "AUC by adapted matrices and rank", "means over the seeds")
-    return drawn.properties(height=max(130, 34 * len(order)))
+    dark = alt.datum.value > min(values) + 0.7 * (max(values) - min(values))
+    ink = {"condition": {"test": dark, "value": "#ffffff"}, "value": "#1a1a1a"}
+    boxes: alt.Chart = data(fields).mark_rect(stroke=QUIET, strokeWidth=0.5).encode(x=x, y=y, color=shade)
+    layers = [boxes, _said(fields).encode(x=x, y=y, color=ink)]
+    if empty:
+        layers.append(_said(empty).encode(x=x, y=y, color=alt.value(NEUTRAL)))
+    told = "means over the seeds; ±: half the width of their interval"
+    drawn = framed(alt.LayerChart(layer=layers), "heat", "AUC by adapted matrices and rank", told)
+    return drawn.properties(width=max(WIDTH, FIELD * len(order)), height=max(110, 38 * len(ranks)))
+
+
+def _field(row: Row) -> Row:
+    ends = row["low"] is not None and row["high"] is not None
+    half = [f"±{(row['high'] - row['low']) / 2:.3f}"] if ends else []
+    matrices = matrix_names(row["matrices"])
+    return {"matrices": matrices, "rank": row["rank"], "value": row["value"], "said": [f"{row['value']:.3f}", *half]}
+
+
+def _said(fields: Sequence[Row]) -> alt.Chart:
+    """Words in the middle of each field, one or two lines."""
+    lines = max(len(field["said"]) for field in fields)
+    words: alt.Chart = data(fields).mark_text(fontSize=11, lineHeight=14, dy=-7 if lines > 1 else 0)
+    encoded: alt.Chart = words.encode(text="said:N")
+    return encoded
 
 
 def decodings_figure(rows: Sequence[Row], y: Axis, name: str, description: str) -> alt.LayerChart:
@@ -178,13 +190,13 @@ def decodings_figure(rows: Sequence[Row], y: Axis, name: str, description: str) 
               axis=alt.Axis(labelAngle=-35 if len(places) > 5 else 0))  # fmt: skip
     beside = alt.XOffset("series:N", sort=order)
     colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
-    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
-    dots: alt.Chart = _data(rows).mark_point(filled=True, size=48, opacity=1)
+    shape = alt.Shape("series:N", title=None, sort=order, scale=scale(order, SHAPES))
+    dots: alt.Chart = data(rows).mark_point(filled=True, size=48, opacity=1)
     up = alt.Y("value:Q", title=y.title, scale=y.scale, axis=y.axis)
     layers = [dots.encode(x=x, y=up, color=colour, shape=shape, xOffset=beside)]
     if (bars := _bars(rows, x, y, colour)) is not None:
         layers.insert(0, bars.encode(xOffset=beside))
-    return _one_column(framed(alt.LayerChart(layer=layers), name, description, whiskers(rows)), order)
+    return framed(alt.LayerChart(layer=layers), name, description, whiskers(rows), legend=order, outline=0)
 
 
 def use_figure(rows: Sequence[Row]) -> alt.LayerChart:
@@ -194,17 +206,17 @@ def use_figure(rows: Sequence[Row]) -> alt.LayerChart:
     x = alt.X(f"{heldout.field}:Q", title=heldout.title, scale=heldout.scale, axis=heldout.axis)
     y = alt.Y(f"{area.field}:Q", title=area.title, scale=area.scale, axis=area.axis)
     colour = alt.Color("series:N", title=None, sort=order, scale=_colours(order))
-    shape = alt.Shape("series:N", title=None, sort=order, scale=_scale(order, SHAPES))
+    shape = alt.Shape("series:N", title=None, sort=order, scale=scale(order, SHAPES))
     # on a logarithm every doubling of the rank adds as much
     size = alt.Size("rank:Q", legend=None, scale=alt.Scale(type="log", base=2, range=[40, 150]))
-    dots: alt.Chart = _data(rows).mark_point(filled=True, size=55, opacity=0.9)
+    dots: alt.Chart = data(rows).mark_point(filled=True, size=55, opacity=0.9)
     dots = dots.encode(x=x, y=y, color=colour, shape=shape)
     layers = [dots.encode(size=size) if _ranks(rows) > 1 else dots]
     if base is not None:
-        rule: alt.Chart = _data([{heldout.field: base}]).mark_rule(color=NEUTRAL, strokeDash=[5, 4])
+        rule: alt.Chart = data([{heldout.field: base}]).mark_rule(color=NEUTRAL, strokeDash=[5, 4])
         layers.insert(0, rule.encode(x=x))
-    chart = framed(alt.LayerChart(layer=layers), "usefulness", "AUC against held-out perplexity", _use_told(rows))
-    return _one_column(chart, order)
+    told = "AUC against held-out perplexity"
+    return framed(alt.LayerChart(layer=layers), "usefulness", told, _use_told(rows), legend=order, outline=0)
 
 
 def _ranks(rows: Sequence[Row]) -> int:
@@ -213,12 +225,8 @@ def _ranks(rows: Sequence[Row]) -> int:
 
 def _use_told(rows: Sequence[Row]) -> str:
     base, bases, drawn, every = rows[0]["base"], rows[0]["n_bases"], len(series(rows)), rows[0]["of_series"]
-    told = ["a mark a cell", *(["larger: higher rank"] if _ranks(rows) > 1 else [])]
+    told = ["larger: higher rank"] if _ranks(rows) > 1 else []
     if base is not None:
         told.append(f"dashed: base model, {number(base)}" + (f", mean of {bases} seeds" if bases > 1 else ""))
     told += [f"{drawn} of {every} kinds drawn"] if every > drawn else []
     return "; ".join(told)
-
-
-def _data(rows: Sequence[Row]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair's own omission

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
+
+from altair.utils.schemapi import debug_mode
 
 from mnemoscope.answers import StudyEvidence
 from mnemoscope.reporting import study_figures as charts
@@ -11,11 +13,13 @@ from mnemoscope.reporting import study_records as records
 from mnemoscope.reporting import study_series as chosen
 from mnemoscope.reporting.study_figures import AUC, Axis, copies_axis, decodings_figure, lines, rank_axis, suffix_axis
 from mnemoscope.reporting.study_relation import KINDS
-from mnemoscope.reporting.svg import to_svg
+from mnemoscope.reporting.svg import to_files, to_svg
 
 Rows = list[dict[str, Any]]
-_Given = Callable[[StudyEvidence, Mapping[str, Any]], Rows]
+Summary = Mapping[str, Any]
+_Given = Callable[[StudyEvidence, Summary], Rows]
 _EPOCH = Axis("epoch", "epochs trained")
+_HELDOUT = "perplexity of held-out records"
 
 
 class Figure(NamedTuple):
@@ -26,7 +30,7 @@ class Figure(NamedTuple):
     missing: str
     """Why it is not drawn, where it has no rows."""
     rows: _Given
-    draw: Callable[[Rows, Mapping[str, Any]], Any]
+    draw: Callable[[Rows, Summary], Any]
 
 
 class Drawn(NamedTuple):
@@ -46,6 +50,38 @@ _NO_RANKS = "It needs cells with Q, K, V and O adapted at two ranks or more."
 _FLOOR = "What reaches the lower edge goes on below it, it may be 0."
 _NO_EPOCHS = "No cell was measured after every epoch."
 
+
+def _lines(
+    title: str,
+    text: str,
+    missing: str,
+    rows: Callable[[Summary], Rows],
+    x: Callable[[Rows], Axis],
+    y: Callable[[Rows], Axis],
+    name: str,
+    description: str,
+) -> Figure:
+    """Lines over a dose, drawn from the means of the summary alone."""
+    return Figure(
+        title, text, missing, lambda _, summary: rows(summary),
+        lambda found, _: lines(found, x(found), y(found), name, description),
+    )  # fmt: skip
+
+
+def _by_decoding(
+    title: str, text: str, rows: Callable[[Summary], Rows], y: Callable[[Rows], Axis], name: str, description: str
+) -> Figure:
+    """A statistic under each decoding."""
+    return Figure(
+        title, text, _NO_DECODINGS, lambda _, summary: rows(summary),
+        lambda found, _: decodings_figure(found, y(found), name, description),
+    )  # fmt: skip
+
+
+def _value(title: str, *, share: bool = False) -> Callable[[Rows], Axis]:
+    return lambda _: Axis("value", title, share=share)
+
+
 FIGURES: Mapping[str, Figure] = {
     "roc_ranks": Figure(
         "ROC curves over the ranks.",
@@ -61,12 +97,9 @@ FIGURES: Mapping[str, Figure] = {
         lambda evidence, _: records.curves_by_matrices(evidence),
         lambda rows, _: records.roc_figure(rows, "roc-matrices", "ROC curves at one rank over the matrices"),
     ),
-    "matrices": Figure(
-        "AUC by matrices over the ranks.",
-        "Table 3.1 as a figure.",
-        f"{_ONE} rank.",
-        lambda _, summary: chosen.by_matrices(summary),
-        lambda rows, _: lines(rows, rank_axis(rows), Axis("value", AUC), "matrices", "AUC by matrices over the ranks"),
+    "matrices": _lines(
+        "AUC by matrices over the ranks.", "Table 3.1 as a figure.", f"{_ONE} rank.",
+        chosen.by_matrices, rank_axis, _value(AUC), "matrices", "AUC by matrices over the ranks",
     ),
     "heat": Figure(
         "AUC by matrices and rank.",
@@ -83,48 +116,32 @@ FIGURES: Mapping[str, Figure] = {
         lambda _, summary: chosen.all_four(summary),
         lambda rows, _: charts.rank_figure(rows),
     ),
-    "rank_tpr": Figure(
+    "rank_tpr": _lines(
         "At 1% false positives, against the rank.",
         "The share of training records that are found where 1 held-out record in 100 is taken for one.",
         _NO_RANKS,
-        lambda _, summary: chosen.all_four(summary, "tpr_at_1"),
-        lambda rows, _: lines(
-            rows,
-            rank_axis(rows),
-            Axis("value", "TPR at 1% FPR", share=True),
-            "rank-tpr",
-            "True-positive rate at 1% false positives against the rank",
-        ),
+        lambda summary: chosen.all_four(summary, "tpr_at_1"), rank_axis, _value("TPR at 1% FPR", share=True),
+        "rank-tpr", "True-positive rate at 1% false positives against the rank",
     ),
-    "rank_verbatim": Figure(
+    "rank_verbatim": _lines(
         "Word for word, against the rank.",
         "Records whose second half greedy decoding gives back whole. Held-out records are the control.",
         _NO_RANKS,
-        lambda _, summary: chosen.both_sides(summary, "verbatim"),
-        lambda rows, _: lines(
-            rows,
-            rank_axis(rows),
-            Axis("value", "share given back word for word", share=True),
-            "rank-verbatim",
-            "Share of records given back word for word against the rank",
-        ),
+        lambda summary: chosen.both_sides(summary, "verbatim"), rank_axis,
+        _value("share given back word for word", share=True),
+        "rank-verbatim", "Share of records given back word for word against the rank",
     ),
-    "rank_suffix": Figure(
+    "rank_suffix": _lines(
         "Chance of the second half, against the rank.",
         f"The mean probability that one sampled continuation is the whole second half. {_FLOOR}",
         _NO_RANKS,
-        lambda _, summary: chosen.decades(chosen.both_sides(summary, "suffix_probability")),
-        lambda rows, _: lines(
-            rows,
-            rank_axis(rows),
-            suffix_axis(rows),
-            "rank-suffix",
-            "Mean probability of the suffix against the rank",
-        ),
+        lambda summary: chosen.decades(chosen.both_sides(summary, "suffix_probability")), rank_axis, suffix_axis,
+        "rank-suffix", "Mean probability of the suffix against the rank",
     ),
     "usefulness": Figure(
         "Leakage against usefulness.",
-        "All cells without planted records, at their end. Best is the lower left corner: useful, and little to find.",
+        "A mark for each cell without planted records, at its end. Best is the lower left corner: useful, and little "
+        "to find.",
         "No finished cell without planted records has both an AUC and a held-out perplexity.",
         lambda _, summary: chosen.usefulness(summary),
         lambda rows, _: charts.use_figure(rows),
@@ -150,100 +167,68 @@ FIGURES: Mapping[str, Figure] = {
         lambda evidence, _: records.scattered(evidence),
         lambda rows, summary: records.share_figure(rows, summary["relation"], "base"),
     ),
-    "copies": Figure(
-        "Word for word, by copies.",
-        "Planted records whose second half greedy decoding gives back whole.",
-        _NO_PLANTED,
-        lambda _, summary: chosen.copies(summary, "planted"),
-        lambda rows, _: lines(
-            rows,
-            copies_axis(rows),
-            Axis("value", "share of planted records", share=True),
-            "copies",
-            "Share of planted records given back word for word, by copies",
-        ),
+    "copies": _lines(
+        "Word for word, by copies.", "Planted records whose second half greedy decoding gives back whole.", _NO_PLANTED,
+        lambda summary: chosen.copies(summary, "planted"), copies_axis, _value("share of planted records", share=True),
+        "copies", "Share of planted records given back word for word, by copies",
     ),
-    "copies_ngram": Figure(
+    "copies_ngram": _lines(
         "N-gram share, by copies.",
         "The longest run that a continuation and the true second half have in common.",
         _NO_PLANTED,
-        lambda _, summary: chosen.copies(summary, "planted_ngram_share"),
-        lambda rows, _: lines(
-            rows,
-            copies_axis(rows),
-            Axis("value", "mean n-gram share of planted records", share=True),
-            "copies-ngram",
-            "Mean n-gram share of planted records, by copies",
-        ),
+        lambda summary: chosen.copies(summary, "planted_ngram_share"), copies_axis,
+        _value("mean n-gram share of planted records", share=True),
+        "copies-ngram", "Mean n-gram share of planted records, by copies",
     ),
-    "decodings_planted": Figure(
-        "Planted records, by decoding.",
-        "The coldest decoding stands first.",
-        _NO_DECODINGS,
-        lambda _, summary: chosen.decodings(summary, "planted"),
-        lambda rows, _: decodings_figure(
-            rows,
-            Axis("value", "share of planted records", share=True),
-            "decodings-planted",
-            "Share of planted records given back, by decoding",
-        ),
+    "decodings_planted": _by_decoding(
+        "Planted records, by decoding.", "The coldest decoding stands first.",
+        lambda summary: chosen.decodings(summary, "planted"), _value("share of planted records", share=True),
+        "decodings-planted", "Share of planted records given back, by decoding",
     ),
-    "decodings_members": Figure(
+    "decodings_members": _by_decoding(
         "Training records, by decoding.",
         "The mean probability that one sampled continuation is the whole second half, at the rank where most matrices "
         f"were adapted. {_FLOOR}",
-        _NO_DECODINGS,
-        lambda _, summary: chosen.decades(chosen.decodings(summary, "suffix_probability_members")),
-        lambda rows, _: decodings_figure(
-            rows, suffix_axis(rows), "decodings-members", "Probability of training suffixes, by decoding"
-        ),
+        lambda summary: chosen.decades(chosen.decodings(summary, "suffix_probability_members")), suffix_axis,
+        "decodings-members", "Probability of training suffixes, by decoding",
     ),
-    "epochs_auc": Figure(
-        "Leakage, by epoch.",
-        "How well membership can be told after each epoch.",
-        _NO_EPOCHS,
-        lambda _, summary: chosen.epochs(summary, "auc"),
-        lambda rows, _: lines(rows, _EPOCH, Axis("value", AUC), "epochs-auc", "AUC after each epoch"),
+    "epochs_auc": _lines(
+        "Leakage, by epoch.", "How well membership can be told after each epoch.", _NO_EPOCHS,
+        lambda summary: chosen.epochs(summary, "auc"), lambda _: _EPOCH, _value(AUC),
+        "epochs-auc", "AUC after each epoch",
     ),
-    "epochs_heldout": Figure(
+    "epochs_heldout": _lines(
         "Use for new text, by epoch.",
         "Where it rises again, training only memorizes. Epoch 0 is the base model.",
         _NO_EPOCHS,
-        lambda _, summary: chosen.epochs(summary, "perplexity_heldout"),
-        lambda rows, _: lines(
-            rows,
-            _EPOCH,
-            Axis("value", "perplexity of held-out records"),
-            "epochs-heldout",
-            "Held-out perplexity after each epoch",
-        ),
+        lambda summary: chosen.epochs(summary, "perplexity_heldout"), lambda _: _EPOCH, _value(_HELDOUT),
+        "epochs-heldout", "Held-out perplexity after each epoch",
     ),
-    "paths": Figure(
+    "paths": _lines(
         "Leakage against use, by epoch.",
         "Each mark is an epoch, each line a training. Best is the lower left corner.",
         _NO_EPOCHS,
-        lambda _, summary: chosen.paths(summary),
-        lambda rows, _: lines(
-            rows,
-            Axis("heldout", "perplexity of held-out records"),
-            Axis("value", AUC),
-            "paths",
-            "AUC against held-out perplexity, epoch after epoch",
-        ),
+        chosen.paths, lambda _: Axis("heldout", _HELDOUT), _value(AUC),
+        "paths", "AUC against held-out perplexity, epoch after epoch",
     ),
-}
+}  # fmt: skip
 
 
-def drawn(evidence: StudyEvidence, summary: Mapping[str, Any]) -> dict[str, Drawn]:
+def drawn(evidence: StudyEvidence, summary: Summary) -> dict[str, Drawn]:
     """Every figure by name, as SVG where its rows are there."""
-    from altair.utils.schemapi import debug_mode
-
     # the tests hold every figure against the schema; doing so on every page would double its time
     with debug_mode(False):
         return {name: _draw(figure, evidence, summary) for name, figure in FIGURES.items()}
 
 
-def _draw(figure: Figure, evidence: StudyEvidence, summary: Mapping[str, Any]) -> Drawn:
+def _draw(figure: Figure, evidence: StudyEvidence, summary: Summary) -> Drawn:
     rows = figure.rows(evidence, summary)
     svg = to_svg(figure.draw(rows, summary)) if rows else ""
     return Drawn(figure.title, figure.text, "" if rows else figure.missing, svg)
+
+
+def study_figure_files(evidence: StudyEvidence, summary: Summary, formats: Iterable[str]) -> dict[str, bytes]:
+    """File name to content of every figure that has something to show, in each of the formats svg, png and pdf."""
+    with debug_mode(False):
+        given = ((figure, figure.rows(evidence, summary)) for figure in FIGURES.values())
+        return to_files([figure.draw(rows, summary) for figure, rows in given if rows], formats)

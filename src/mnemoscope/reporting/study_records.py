@@ -8,17 +8,29 @@ from typing import Any
 import altair as alt
 
 from mnemoscope.answers import StudyEvidence
-from mnemoscope.reporting.figures import _corners, _spread
+from mnemoscope.reporting.figures import spread
 from mnemoscope.reporting.paper import R_SQUARED
+from mnemoscope.reporting.roc import corners, curve_layers, linear
 from mnemoscope.reporting.study_means import setting_row
 from mnemoscope.reporting.study_relation import KINDS, MODELS, chosen, kind, perplexity
 from mnemoscope.reporting.study_series import LINES, matrix_names, series, variant
-from mnemoscope.reporting.theme import MEMBER, NEUTRAL, NONMEMBER, attack_colours, dashes, framed
+from mnemoscope.reporting.theme import (
+    ATTACKS,
+    MEMBER,
+    NEUTRAL,
+    NONMEMBER,
+    PLANTED,
+    QUIET,
+    data,
+    framed,
+    log_axis,
+    scale,
+)
 from mnemoscope.reporting.wording import count, number
 
 Row = dict[str, Any]
 BINS = ("below 25%", "25% to 50%", "50% to 75%", "75% and more")
-_COLOURS = ("#e69f00", MEMBER, NONMEMBER)
+_COLOURS = (PLANTED, MEMBER, NONMEMBER)
 _MARKS = ("diamond", "circle", "triangle-up")
 
 
@@ -67,26 +79,18 @@ def _corners_of(evidence: StudyEvidence, cells: Sequence[Row]) -> list[Row]:
     rows = []
     for cell in cells[:LINES]:
         label = f"{matrix_names(cell['matrices'])}, rank {cell['rank']}"
-        corners = _corners(cell["cell"], evidence.curves[cell["cell"]], 0.0)
-        rows += [{**corner, "series": label, "seed": cell["seed"], "of_series": len(cells)} for corner in corners]
+        told = {"seed": cell["seed"], "of_series": len(cells)}
+        rows += [{**corner, **told} for corner in corners(label, evidence.curves[cell["cell"]], 0.0)]
     return rows
 
 
 def roc_figure(rows: Sequence[Row], name: str, description: str) -> alt.LayerChart:
     """ROC curves on linear axes with the diagonal of guessing."""
     order = series(rows)
-    x = alt.X("fpr:Q", title="false-positive rate (share of held-out records)", scale=alt.Scale(domain=[0, 1]))
-    y = alt.Y("tpr:Q", title="true-positive rate (share of training records)", scale=alt.Scale(domain=[0, 1]))
-    colour = alt.Color("series:N", title=None, sort=order, scale=attack_colours(order))
-    dash = alt.StrokeDash("series:N", title=None, sort=order, scale=dashes(order))
-    curve: alt.Chart = _data(rows).mark_line(strokeWidth=1.8, clip=True)
-    # a curve is drawn in the order of its corners: sorting by the false-positive rate would zigzag along steps
-    curve = curve.encode(x=x, y=y, color=colour, strokeDash=dash, order="i:Q")
-    chance: alt.Chart = _data([{"fpr": 0.0, "tpr": 0.0}, {"fpr": 1.0, "tpr": 1.0}])
-    chance = chance.mark_line(color=NEUTRAL, strokeDash=[2, 3], strokeWidth=1)
     told = f"seed {rows[0]['seed']}"
     told += f"; {len(order)} of {rows[0]['of_series']} curves drawn" if rows[0]["of_series"] > len(order) else ""
-    return framed(alt.LayerChart(layer=[chance.encode(x=x, y=y), curve]), name, description, told)
+    layers = curve_layers(list(rows), order, linear())
+    return framed(alt.LayerChart(layer=layers), name, description, told, legend=order)
 
 
 def scattered(evidence: StudyEvidence) -> list[Row]:
@@ -107,18 +111,24 @@ def both_figure(rows: Sequence[Row]) -> alt.Chart:
     """Records by their two perplexities; colour and size are the share that came back (the paper's Figure 3.3)."""
     trained = [row for row in rows if row["kind"] != KINDS[2]]
     told = count(len(trained), "training record")
-    shown = _spread(trained)
+    shown = spread(trained)
     told += f"; {len(shown):,} of them drawn" if len(shown) < len(trained) else ""
     order = list(BINS)
     legend = alt.Legend(titleColor=NEUTRAL, columns=2)
-    colour = alt.Color("bin:O", title="n-gram share", sort=order, scale=_scale(order, _SHADES), legend=legend)
-    size = alt.Size("bin:O", title="n-gram share", sort=order, scale=_scale(order, (16, 40, 80, 140)), legend=legend)
-    chart: alt.Chart = _data(shown).mark_point(filled=True, opacity=0.75, aria=False)
-    chart = chart.encode(x=_perplexity("base"), y=_perplexity("target", alt.Y), color=colour, size=size)
-    return framed(chart, "perplexity-both", "N-gram share by the perplexity in the base and the fine-tuned model", told)
+    colour = alt.Color("bin:O", title="n-gram share", sort=order, scale=scale(order, _SHADES), legend=legend)
+    size = alt.Size("bin:O", title="n-gram share", sort=order, scale=scale(order, (16, 40, 80, 140)), legend=legend)
+    chart: alt.Chart = data(shown).mark_point(filled=True, opacity=0.75, aria=False)
+    chart = chart.encode(x=_perplexity(rows, "base"), y=_perplexity(rows, "target", alt.Y), color=colour, size=size)
+    return framed(
+        chart,
+        "perplexity-both",
+        "N-gram share by the perplexity in the base and the fine-tuned model",
+        told,
+        legend=order,
+    )
 
 
-_SHADES = ("#9ecae1", "#56b4e9", "#0072b2", "#d55e00")
+_SHADES = (QUIET, NONMEMBER, ATTACKS[3], MEMBER)
 
 
 def share_figure(rows: Sequence[Row], relation: Sequence[Mapping[str, Any]], model: str) -> alt.Chart:
@@ -126,12 +136,12 @@ def share_figure(rows: Sequence[Row], relation: Sequence[Mapping[str, Any]], mod
     order = [name for name in KINDS if any(row["kind"] == name for row in rows)]
     colour = alt.Color("kind:N", title=None, sort=order, scale=_kinds(order, _COLOURS))
     shape = alt.Shape("kind:N", title=None, sort=order, scale=_kinds(order, _MARKS))
-    chart: alt.Chart = _data(_spread(list(rows))).mark_point(filled=True, size=26, opacity=0.7, aria=False)
-    share = "n-gram share (longest common run / suffix)"
+    chart: alt.Chart = data(spread(list(rows))).mark_point(filled=True, size=26, opacity=0.7, aria=False)
+    share = "n-gram share (common run / suffix)"
     y = alt.Y("share:Q", title=share, scale=alt.Scale(domain=[0, 1]))
-    chart = chart.encode(x=_perplexity(model), y=y, color=colour, shape=shape)
+    chart = chart.encode(x=_perplexity(rows, model), y=y, color=colour, shape=shape)
     told = f"N-gram share against the perplexity in the {MODELS[model]}"
-    return framed(chart, f"perplexity-{model}", told, r_squared(relation, model))
+    return framed(chart, f"perplexity-{model}", told, r_squared(relation, model), legend=order)
 
 
 def r_squared(relation: Sequence[Mapping[str, Any]], model: str) -> str:
@@ -144,19 +154,12 @@ def r_squared(relation: Sequence[Mapping[str, Any]], model: str) -> str:
     return f"R² {number(found['r_squared'])}{ends}, {found['kind']} ({theirs})"
 
 
-def _perplexity(model: str, channel: Callable[..., Any] = alt.X) -> Any:
-    scale = alt.Scale(type="log", nice=False, padding=8)
+def _perplexity(rows: Sequence[Row], model: str, channel: Callable[..., Any] = alt.X) -> Any:
+    values = [row[model] for row in rows]
+    axis, padded = log_axis(min(values), max(values), "~s"), alt.Scale(type="log", nice=False, padding=8)
     title = f"perplexity in the {MODELS[model]} (log scale)"
-    return channel(f"{model}:Q", title=title, scale=scale, axis=alt.Axis(format="~s", tickCount=5))
+    return channel(f"{model}:Q", title=title, scale=padded, axis=axis)
 
 
-def _kinds(order: Sequence[str], values: Sequence[str]) -> alt.Scale:
-    return alt.Scale(domain=list(order), range=[values[KINDS.index(name)] for name in order])
-
-
-def _scale(order: Sequence[str], values: Sequence[Any]) -> alt.Scale:
-    return alt.Scale(domain=list(order), range=list(values))
-
-
-def _data(rows: Sequence[Row]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]  # altair's own omission
+def _kinds(order: Sequence[str], marks: Sequence[str]) -> alt.Scale:
+    return scale(order, [marks[KINDS.index(name)] for name in order])

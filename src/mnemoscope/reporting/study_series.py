@@ -38,6 +38,13 @@ def strength(row: Mapping[str, Any]) -> str:
     return f"alpha {row['alpha']:g} at every rank{more}"
 
 
+def brief(row: Mapping[str, Any]) -> str:
+    """The same for the legend of a figure: a scale of 2 is an alpha of twice the rank."""
+    if row["alpha_rule"] == "proportional":
+        return f"alpha {row['scale']:g} × rank"
+    return f"alpha {row['alpha']:g}" + (" over √rank" if row["alpha_rule"] == "rslora" else "")
+
+
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "matrices": lambda row: matrix_names(row["matrices"]),
     "rank": lambda row: f"rank {row['rank']}",
@@ -47,6 +54,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "learning_rate": lambda row: f"learning rate {row['learning_rate']:g}",
     "others": lambda row: row["others"] or "no other options",
 }
+_LEGEND = {**_WORDS, "strength": brief}
 _VARIANT = ("strength", "epochs", "learning_rate", "others")
 
 
@@ -57,7 +65,7 @@ def variant(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _told_apart(rows: Sequence[Row], along: str) -> list[Row]:
     """The rows with their `series`: the words that differ between them, without what runs along the axis."""
-    words = {name: [say(row) for row in rows] for name, say in _WORDS.items() if name != along}
+    words = {name: [say(row) for row in rows] for name, say in _LEGEND.items() if name != along}
     differing = [texts for texts in words.values() if len(set(texts)) > 1]
     shown = differing or [words[name] for name in ("matrices", "rank") if name in words]
     labels = [", ".join(parts) for parts in zip(*shown, strict=True)]
@@ -116,11 +124,11 @@ def all_four(summary: Mapping[str, Any], statistic: str = "auc") -> list[Row]:
         return []
     plain = _told_apart(rows, "rank")
     if len({variant(row) for row in rows}) == 1:
-        plain = [{**row, "series": strength(row)} for row in rows]
+        plain = [{**row, "series": brief(row)} for row in rows]
     return _few(plain)
 
 
-SIDES = {"members": "training records", "nonmembers": "held-out records"}
+SIDES = {"members": "training", "nonmembers": "held out"}
 
 
 def both_sides(summary: Mapping[str, Any], stem: str) -> list[Row]:
@@ -241,4 +249,4 @@ def ended(points: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def _named(cell: Row, first: Row) -> str:
     """The cell's matrices, and what else it has other than the first cell."""
     words = [name for name in _VARIANT if _WORDS[name](cell) != _WORDS[name](first)]
-    return ", ".join([matrix_names(cell["matrices"]), *(_WORDS[name](cell) for name in words)])
+    return ", ".join([matrix_names(cell["matrices"]), *(_LEGEND[name](cell) for name in words)])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mnemoscope.reporting.paper import TABLE_3_1, Area
-from mnemoscope.reporting.study_means import Row, at_end
+from mnemoscope.reporting.study_means import KEYS, Row, at_end
 from mnemoscope.reporting.study_series import ended, grids, matrix_names, strength, temperature, variant
 from mnemoscope.reporting.wording import NONE, count, number, p_value, percent, signed, significant
 
@@ -68,21 +68,41 @@ def levels(question: Mapping[str, Any]) -> str:
     return " or ".join(sorted({percent(claim["level"]) for claim in question["claims"]}))
 
 
-def areas(summary: Mapping[str, Any]) -> list[Row]:
-    """Table 3.1 a variant: ranks down, matrices across; the paper's own numbers beside the first."""
-    return [_table(rows, first=i == 0) for i, rows in enumerate(grids(summary))]
+def areas(summary: Mapping[str, Any], pages: Mapping[str, str] | None = None) -> list[Row]:
+    """Table 3.1 a variant: ranks down, matrices across; the paper's own numbers beside the first.
+
+    `pages` is cell to the place of its own page; a field has those of its seeds.
+    """
+    linked = _linked(summary, pages or {})
+    return [_table(rows, linked, first=i == 0) for i, rows in enumerate(grids(summary))]
 
 
-def _table(rows: Sequence[Row], *, first: bool) -> Row:
+_SETTING = [key for key in KEYS if key not in ("epoch", "statistic")]
+
+
+def _linked(summary: Mapping[str, Any], pages: Mapping[str, str]) -> dict[tuple[Any, ...], list[tuple[int, str]]]:
+    """Setting to seed and page of its finished cells."""
+    found: dict[tuple[Any, ...], list[tuple[int, str]]] = {}
+    for cell in summary["cells"]["states"] if pages else ():
+        if "rank" in cell and pages.get(cell["cell"]):
+            found.setdefault(tuple(cell[key] for key in _SETTING), []).append((cell["seed"], pages[cell["cell"]]))
+    return found
+
+
+def _table(rows: Sequence[Row], linked: Mapping[tuple[Any, ...], Any], *, first: bool) -> Row:
     at = {(row["matrices"], row["rank"]): row for row in rows}
     columns = sorted(dict.fromkeys(row["matrices"] for row in rows), key=_column)
     ranks, words = sorted({row["rank"] for row in rows}), variant(rows[0])
     return {
         "variant": ", ".join(words if rows[0]["others"] else words[:-1]),
         "heads": [matrix_names(matrices) for matrices in columns],
-        "rows": [{"rank": rank, "cells": [area(at.get((m, rank)), _PAPER.get((m, rank)), first) for m in columns]}
-                 for rank in ranks],
+        "rows": [{"rank": rank, "cells": [
+            {**area(row := at.get((m, rank)), _PAPER.get((m, rank)), first),
+             "pages": linked.get(tuple(row[key] for key in _SETTING), []) if row else []}
+            for m in columns
+        ]} for rank in ranks],
         "intervals": intervals(rows),
+        "linked": any(tuple(row[key] for key in _SETTING) in linked for row in rows),
         "with_paper": first and any((m, rank) in _PAPER for m, rank in at),
     }  # fmt: skip
 

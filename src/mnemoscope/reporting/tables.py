@@ -103,6 +103,23 @@ def everything(summary: Mapping[str, Any]) -> list[Row]:
     return singles({key: node for key, node in summary.items() if key not in skipped})
 
 
+def made(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What repeats this audit: seed, commit, versions, device and the hashes of model and data, as far as known."""
+    known = dict(settings(summary["settings"]))
+    wanted = {name: known.get(path) for name, path in _MADE.items()} | {"Data, SHA-256": summary["data"]["sha256"]}
+    return [(name, text) for name, text in wanted.items() if text]
+
+
+_MADE = {
+    "Seed": "seed",
+    "mnemoscope": "versions.mnemoscope",
+    "Commit": "commit",
+    "Device": "device",
+    "Number format": "model.dtype",
+    "Model weights, SHA-256": "model.weights_sha256",
+}
+
+
 def settings(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
     """Nested settings as dotted names and texts."""
     rows: list[tuple[str, str]] = []

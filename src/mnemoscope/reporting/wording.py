@@ -89,6 +89,16 @@ def count(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def tally(share: float, n: int) -> int | None:
+    """The number of hits behind a share of `n`; None where the share is no count of them.
+
+    >>> tally(0.25, 8), tally(0.3, 8), tally(0.5, 0)
+    (2, None, None)
+    """
+    hits = share * n
+    return round(hits) if n and abs(hits - round(hits)) < 1e-6 * max(1, n) else None
+
+
 def value(name: str, leaf: Mapping[str, Any]) -> str:
     """The value of an estimate in its unit, or a dash."""
     if leaf["value"] is None:

@@ -4,8 +4,12 @@ from .association import correlation as correlation
 from .averages import mean as mean
 from .averages import perplexity as perplexity
 from .averages import proportion as proportion
+from .bands import roc_band as roc_band
 from .canaries import canary_audit as canary_audit
 from .canaries import canary_estimates as canary_estimates
+from .changes import changes as changes
+from .changes import family_of as family_of
+from .changes import shared as shared
 from .comparison import Paired as Paired
 from .comparison import auc_difference as auc_difference
 from .comparison import auc_difference_delong as auc_difference_delong

@@ -34,22 +34,30 @@ def smooth_rate(members: NDArray[np.float64], nonmembers: NDArray[np.float64], f
     between that one and the next higher score, in terms of the members found between the two. Where the two are tied
     there is nothing between them. Only ranks count, so a rising transformation of the scores changes nothing.
     """
+    rates = smooth_rates(members, nonmembers, np.array([fpr]))
+    return lambda member_weights, nonmember_weights: rates(member_weights, nonmember_weights)[:, 0]
+
+
+def smooth_rates(members: NDArray[np.float64], nonmembers: NDArray[np.float64], fprs: NDArray[np.float64]) -> Statistic:
+    """The same at several FPRs at once, from the same weights: shape (block, n_fprs)."""
     falling, member_falling = np.argsort(-nonmembers, kind="stable"), np.argsort(-members, kind="stable")
     line, passed = -nonmembers[falling], -members[member_falling]
     above = np.searchsorted(passed, line, side="left")  # members strictly above each non-member
     reached = np.append(0, np.searchsorted(passed, line[:-1], side="right"))  # members at or above the next higher one
 
-    def rate(member_weights: NDArray[np.float64], nonmember_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rates(member_weights: NDArray[np.float64], nonmember_weights: NDArray[np.float64]) -> NDArray[np.float64]:
         false = _mass(np.take(nonmember_weights, falling, axis=1))
         true = _mass(np.take(member_weights, member_falling, axis=1))
-        limit, row = fpr * false[:, -1], np.arange(len(false))
-        last = np.minimum((false[:, 1:] <= limit[:, None]).sum(axis=1), len(line) - 1)
-        share = (limit - false[row, last]) / (false[row, last + 1] - false[row, last])
+        limits = fprs * false[:, -1:]
+        # each row is sorted, so a search does for all FPRs what a count would do for one
+        found = [np.searchsorted(mass[1:], ends, side="right") for mass, ends in zip(false, limits, strict=True)]
+        last, row = np.minimum(found, len(line) - 1), np.arange(len(false))[:, None]
+        share = (limits - false[row, last]) / (false[row, last + 1] - false[row, last])
         most = true[row, above[last]]
         least = np.minimum(true[row, reached[last]], most)
-        return np.asarray((least + np.clip(share, 0, 1) * (most - least)) / true[:, -1], dtype=np.float64)
+        return np.asarray((least + np.clip(share, 0, 1) * (most - least)) / true[:, -1:], dtype=np.float64)
 
-    return rate
+    return rates
 
 
 def best_threshold(members: NDArray[np.float64], nonmembers: NDArray[np.float64]) -> float:

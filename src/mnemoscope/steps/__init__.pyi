@@ -5,6 +5,10 @@ from .auditing import measure as measure
 from .canaries import audit_canaries as audit_canaries
 from .canaries import estimate_canaries as estimate_canaries
 from .case import open_case as open_case
+from .comparing import compare_runs as compare_runs
+from .comparing import compare_terminal as compare_terminal
+from .drawing import draw as draw
+from .drawing import figure_formats as figure_formats
 from .evidence import foresee as foresee
 from .foreseeing import Foreseen as Foreseen
 from .foreseeing import foresee_study as foresee_study

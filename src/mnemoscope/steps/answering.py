@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +48,30 @@ def report_again(run: Run, *, show_text: bool) -> None:
     Raises:
         RunError: the study has no answers yet.
     """
+    known = _finished(run)
+    run.forget("report")
+    _report(*known, show_text=show_text)
+
+
+def study_figures(run: Run, formats: Iterable[str]) -> dict[str, bytes]:
+    """File name to content of every figure of a study.
+
+    Raises:
+        RunError: the study has no answers yet.
+    """
+    shown = evidence(*_finished(run), show_text=False)
+    return reporting.study_figure_files(shown, reporting.study_summary(shown), formats)
+
+
+def _finished(run: Run) -> tuple[Plan, list[Outcome], dict[str, str]]:
+    """The plan of a study, what its finished cells gave, and its failed cells."""
     if "answers" not in run.manifest["stages"]:
         raise RunError(f"{run.folder.name} holds a study without answers: run mnemoscope study first")
     plan = reopened(run)
     waiting = set(plan.waiting())
     found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in plan.cells if cell.id not in waiting]
     status = read_status(run.folder)["cells"]
-    run.forget("report")
-    _report(plan, found, {cell: "" for cell, one in status.items() if one["state"] == "failed"}, show_text=show_text)
+    return plan, found, {cell: "" for cell, one in status.items() if one["state"] == "failed"}
 
 
 def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnemoscope import models, provenance, registry, reporting, stats
+from mnemoscope import models, provenance, reporting
 from mnemoscope.errors import RunError
-from mnemoscope.folds import group_folds
+from mnemoscope.leaks import SpanLeak
 from mnemoscope.progress import say
 from mnemoscope.records import (
     DataReport,
@@ -16,12 +18,12 @@ from mnemoscope.records import (
     Extraction,
     Generation,
     Record,
-    RocCurve,
-    Scores,
     TrainingStep,
 )
+from mnemoscope.steps.curving import curves
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
+from mnemoscope.steps.measuring import REFERENCE
 from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from mnemoscope.steps.inputs import Trained
     from mnemoscope.store import Run
 
-PAGE, SUMMARY = "report.html", "summary.json"
+PAGE, SUMMARY, HASHES = "report.html", "summary.json", "hashes.csv"
 
 
 def describe(case: Case) -> None:
@@ -89,7 +91,7 @@ def evidence(run: Run) -> Evidence:
         records=records,
         data=DataReport(**{**run.manifest["data"], "findings": tuple(run.manifest["data"]["findings"])}),
         scores=scores,
-        curves=_curves(records, scores),
+        curves=curves(records, scores, run.manifest),
         extractions=read_rows(run.path(f"cells/{cell}/extractions.parquet"), Extraction),
         generations=read_rows(run.path(f"cells/{cell}/generations.parquet"), Generation),
         estimates=read_rows(run.path(ESTIMATES), Estimate),
@@ -99,22 +101,33 @@ def evidence(run: Run) -> Evidence:
     )
 
 
-def _curves(records: Sequence[Record], scores: Mapping[str, Scores]) -> dict[str, RocCurve]:
-    """ROC curves; the scores of a cross-fitted attack are made comparable by their ranks inside folds."""
-    folds, known = group_folds(records), registry.attacks()
-    found = {}
-    for name, values in scores.items():
-        crossed = name in known and known[name].fitted and folds is not None
-        comparable = stats.fold_ranks(values, records, folds) if crossed else values
-        found[name] = stats.roc_curve(stats.Sample.of(comparable, records))
-    return found
-
-
 def page(run: Run, *, show_text: bool) -> str:
     """The report as one HTML file; private where it shows text."""
     found = evidence(run)
-    traces = read_traces(run.path(f"cells/{run.manifest['cell']}/traces.parquet")) if show_text else None
-    return reporting.page(found, reporting.summary(found), show_text=show_text, traces=traces)
+    return _page(run, found, reporting.summary(found), show_text=show_text)
+
+
+def _page(run: Run, found: Evidence, summary: dict[str, Any], *, show_text: bool) -> str:
+    """The page, with what opens a record to its tokens as far as that is on file."""
+    cell = run.manifest["cell"]
+    target, reference = run.path(f"cells/{cell}/traces.parquet"), run.path(REFERENCE)
+    values = run.path(f"cells/{cell}/spans.parquet")
+    return reporting.page(
+        found,
+        summary,
+        show_text=show_text,
+        target=read_traces(target) if target.is_file() else None,
+        reference=read_traces(reference) if reference.is_file() else None,
+        spans=read_rows(values, SpanLeak) if values.is_file() else (),
+    )
+
+
+def hash_table(records: Sequence[Record]) -> str:
+    """CSV that leads from the hashes on the page back to the ids: for the owner of the data alone."""
+    table = io.StringIO()
+    names = reporting.record_hashes(records)
+    csv.writer(table, lineterminator="\n").writerows([("hash", "id"), *((name, of) for of, name in names.items())])
+    return table.getvalue()
 
 
 def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
@@ -123,19 +136,20 @@ def terminal(run: Run, summary: dict[str, Any]) -> RenderableType:
 
 
 def report(run: Run, *, show_text: bool, again: bool = False) -> str:
-    """Write summary.json and, where the report extra is installed, report.html; returns the cell.
+    """Write summary.json and, where the report extra is installed, report.html and hashes.csv; returns the cell.
 
     With `again` they are written also where nothing has changed: mnemoscope itself may have.
     """
     found = evidence(run)
     summary = reporting.summary(found)
     inputs = {"estimates": run.key("estimates"), "manifest": dict(found.manifest), "show_text": show_text}
-    pages = [PAGE] if reporting.available() else []
+    pages = [PAGE, HASHES] if reporting.available() else []
 
     def work() -> None:
         run.write_json(SUMMARY, summary)
         if pages:
-            run.write_text(PAGE, page(run, show_text=show_text))
+            run.write_text(PAGE, _page(run, found, summary, show_text=show_text))
+            run.write_text(HASHES, hash_table(found.records))
 
     if again:
         run.forget("report")
