@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,7 +39,7 @@ def stopped(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_one_command_is_one_public_function() -> None:
     """Every verb of the package is a command, with the same parameters."""
     commands = {name for name in app if not name.startswith("-")}
-    assert commands == {"demo", "finetune", "audit", "canaries", "study", "report", "attacks"}
+    assert commands == {"demo", "finetune", "audit", "canaries", "study", "compare", "report", "attacks"}
     for name in commands - {"attacks"}:
         assert app[name].default_command is getattr(pipeline, name)
         assert getattr(mnemoscope, name) is getattr(pipeline, name)
@@ -83,15 +85,23 @@ def test_a_finished_audit_through_the_command(copied: Audit, tiny: Path, capsys:
     assert list(Audit(copied.run, copied.cell).summary["membership"]) == ["loss", "lr_diff", "zlib"]
 
 
+def shown(page: Path) -> str:
+    """The page, and after it the texts that stand in its data token by token."""
+    html = page.read_text()
+    blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
+    lists = [found for block in blocks for found in re.findall(r'"pieces": ?(\[.*?"\])', block)]
+    return "\n".join([html, *("".join(json.loads(found)) for found in lists)])
+
+
 def test_show_text_is_a_decision(copied: Audit, notes: Path) -> None:
     """The page holds text of the records when asked, and none when it is not."""
-    words = [line.split('"text": "')[1].split('"')[0] for line in notes.read_text().splitlines()]
+    words = [json.loads(line)["text"] for line in notes.read_text().splitlines()]
     page = copied.run / "report.html"
-    assert not any(word[:12] in page.read_text() for word in words)
+    assert not any(word[:12] in shown(page) for word in words)
     main(["report", str(copied.run), "--show-text"])
-    assert any(word[:12] in page.read_text() for word in words)
+    assert any(word[:12] in shown(page) for word in words)
     main(["report", str(copied.run)])
-    assert not any(word[:12] in page.read_text() for word in words)
+    assert not any(word[:12] in shown(page) for word in words)
 
 
 def test_brackets_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
