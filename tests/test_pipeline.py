@@ -88,7 +88,8 @@ def test_the_run_folder_has_the_files_of_the_design(finished: Audit) -> None:
     adapter = ("adapter_config.json", "adapter_model.safetensors", "mnemoscope.json")
     assert set(files(finished.run)) == {
         "manifest.json", "timings.json", "records.parquet", "reference/traces.parquet", "checks.parquet",
-        "estimates.parquet", "summary.json", "report.html", "hashes.csv", *(f"{cell}/{name}.parquet" for name in tables),
+        "estimates.parquet", "summary.json", "report.html", "hashes.csv",
+        *(f"{cell}/{name}.parquet" for name in tables),
         *(f"{cell}/adapter/{name}" for name in adapter),
     }  # fmt: skip
 
