@@ -38,7 +38,7 @@ def test_a_hundred_thousand_records_open_at_once(opened: Callable, written: Call
     assert total(page) == LARGE
     start = time.perf_counter()
     page.locator("#records-table thead th").nth(8).click()
-    page.wait_for_function("document.querySelector('#records-table thead th:nth-child(9)').ariaSort")
+    page.locator("#records-table thead th:nth-child(9)[aria-sort]").wait_for()
     ordered = time.perf_counter() - start
     size = path.stat().st_size / 1e6
     with capsys.disabled():
