@@ -197,7 +197,7 @@ def draw_nothing() -> None:
 def import_all() -> None:
     """Once, not once a process; the last of them are imported by mnemoscope only where they are used."""
     ours = (module.name for module in pkgutil.walk_packages(mnemoscope.__path__, "mnemoscope."))
-    late = ("datasketch", "rapidfuzz", "sacrebleu", "statsmodels.stats.multitest")
+    late = ("datasketch", "rapidfuzz", "sacrebleu")
     for name in (*ours, *late):
         if not name.startswith(("mnemoscope.executors.", "mnemoscope.__main__")):
             importlib.import_module(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 PACKAGES = (
     "mnemoscope", "torch", "transformers", "peft", "accelerate", "tokenizers", "numpy", "scipy", "scikit-learn",
-    "statsmodels", "datasketch",
+    "datasketch",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mnemoscope.answers import Answer, Decision, Rules
+from mnemoscope.stats.multiplicity import holm_adjusted
 
 Kind = Literal["above", "below", "near"]
 """The claim is that the value is above 0, below 0, or so near to 0 that it does not matter."""
@@ -140,19 +141,11 @@ def corrected(answers: Sequence[Answer]) -> list[Answer]:
     found = list(answers)
     for family in dict.fromkeys(answer.family for answer in answers):
         rows = [row for row, answer in enumerate(found) if answer.family == family]
-        within = _holm([found[row].p_value for row in rows])
-        across = _holm([found[row].seed_p_value for row in rows])
+        within = holm_adjusted([found[row].p_value for row in rows])
+        across = holm_adjusted([found[row].seed_p_value for row in rows])
         for row, p, seed_p in zip(rows, within, across, strict=True):
             found[row] = replace(found[row], p_adjusted=p, seed_p_adjusted=seed_p)
     return found
-
-
-def _holm(p_values: Sequence[float | None]) -> list[float | None]:
-    from statsmodels.stats.multitest import multipletests
-
-    known = [p for p in p_values if p is not None]
-    adjusted = iter(multipletests(known, method="holm")[1] if known else ())
-    return [None if p is None else float(next(adjusted)) for p in p_values]
 
 
 def decided(claims: Sequence[Claim], rules: Rules) -> list[Answer]:
