@@ -17,7 +17,7 @@ demo: .venv/.installed ## fine-tune, audit and report on the built-in model and 
 	$(BIN)/mnemoscope demo --out runs/demo
 
 test: .venv/.installed ## run the tests, a file to each core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/.installed ## ruff, mypy --strict, import-linter, docs freshness
 	$(BIN)/ruff check src tests scripts benchmarks

@@ -52,6 +52,11 @@ def write_jsonl(path: Path, records: list[dict[str, str]]) -> Path:
     return path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that train and audit come first, so that short ones are left to fill the cores at the end."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture(scope="session")
 def threads() -> int:
     """The threads of torch, set to one: a tiny model is fastest so, and the machine may be shared."""
