@@ -71,7 +71,7 @@ def batching(lm: models.LanguageModel, tokens: models.Tokens, given: argparse.Na
 def probabilities(lm: models.LanguageModel, tokens: models.Tokens, given: argparse.Namespace) -> list[Row]:
     """One pass over all records against sampling some of them many times."""
     decoding: Decoding = given.decoding
-    plan = models.plan_batches(tokens.lengths)
+    plan = models.plan_batches(tokens.lengths, device=lm.device)
     reading, (traces, _) = timed(lm, lambda: models.trace(lm, tokens, plan, decodings=(decoding,)))
     prefixes, suffixes = halves(tokens, range(given.sampled))
     told = [

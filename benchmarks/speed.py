@@ -50,7 +50,7 @@ def timed(work: Callable[[], object]) -> float:
 def bare_forward(lm: models.LanguageModel, tokens: models.Tokens) -> None:
     """Hidden states and logits of the trace's own batches, a batch at a time: what the trace's columns add to."""
     body, head = body_and_head(lm.model)
-    for rows in plan_batches(tokens.lengths):
+    for rows in plan_batches(tokens.lengths, device=lm.device):
         inputs, mask, _ = padded([tokens.ids[row] for row in rows], lm.start_id, lm.device)
         head(body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()])
 
@@ -74,7 +74,7 @@ def main() -> None:
     members = [record for record in texts.read(given.data) if record.role == "member"][: given.records]
     lm = models.open_model(MODEL, dtype="bfloat16")
     tokens = models.tokenize(lm, members, max_tokens=1024)
-    parameters, plan = lm.facts()["parameters"], plan_batches(tokens.lengths)
+    parameters, plan = lm.facts()["parameters"], plan_batches(tokens.lengths, device=lm.device)
     rates, bare, traced = [rate(torch.bfloat16)], [], []
     for _ in range(3):  # side by side, so that a noisy neighbour hits both
         bare.append(timed(lambda: bare_forward(lm, tokens)))

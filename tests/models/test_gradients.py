@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig
 
 from mnemoscope import models
 from mnemoscope.errors import ModelError
-from mnemoscope.models import gradients
+from mnemoscope.models import forward, gradients
 from mnemoscope.models.lora import save_adapter
 
 LENGTHS = [7, 1, 30, 0, 2, 12, 12, 25]
@@ -110,7 +110,7 @@ def test_batching_does_not_matter(adapted, rows, monkeypatch):
     whole = models.gradient_norms(lm, tokens)
     order = list(reversed(range(len(LENGTHS))))
     np.testing.assert_allclose(models.gradient_norms(lm, tokens.take(order))[order], whole, rtol=1e-5)
-    monkeypatch.setattr(gradients, "PART_TOKENS", (1, 1))
+    monkeypatch.setattr(forward, "BATCH_TOKENS", (1, 1))
     np.testing.assert_allclose(models.gradient_norms(lm, tokens), whole, rtol=1e-5)
 
 

@@ -75,6 +75,6 @@ def perplexity(lm: LanguageModel, tokens: Tokens) -> float:
     """exp of the mean loss over all tokens, the start token's successor included."""
     training = lm.model.training
     lm.model.eval()
-    traces, _ = trace(lm, tokens, plan_batches(tokens.lengths))
+    traces, _ = trace(lm, tokens, plan_batches(tokens.lengths, device=lm.device))
     lm.model.train(training)
     return float(np.exp(-traces.columns["logprob"].astype(np.float64).mean()))

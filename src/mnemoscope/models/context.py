@@ -48,7 +48,7 @@ def trace_after(lm: LanguageModel, shots: NDArray[np.int32], tokens: Tokens, tic
         ModelError: shots and record together are longer than the model reads, or do not fit into memory.
     """
     _check_context(lm, shots, tokens)
-    plan = plan_batches(tokens.lengths, before=len(shots))
+    plan = plan_batches(tokens.lengths, device=lm.device, before=len(shots))
     if len(shots) == 0:
         return trace(lm, tokens, plan, tick)[0]
     return collect(tokens, plan, _reader(lm, shots), tick)[0]

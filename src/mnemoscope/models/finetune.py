@@ -18,6 +18,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from mnemoscope.errors import Interrupted
 from mnemoscope.models.callbacks import EPOCH, EachEpoch, HeldOut, Progress
+from mnemoscope.models.forward import BATCH_TOKENS
 from mnemoscope.models.lora import quiet, save_adapter
 from mnemoscope.models.loss import IGNORED, summed_loss
 from mnemoscope.records import TrainingStep
@@ -43,10 +44,6 @@ class Recipe:
     seed: int
 
 
-PART_TOKENS = (700, 8192)
-"""Tokens a micro-batch on a CPU and on a GPU: large enough for the matrix products, small enough to pad little."""
-
-
 def total_steps(n_records: int, batch_size: int, epochs: float) -> int:
     """Optimizer steps of a whole training, the last batch of an epoch counted."""
     per_epoch = -(-n_records // batch_size)
@@ -61,7 +58,7 @@ def warmup(steps: int, wanted: int) -> int:
 def micro_batches(
     lengths: NDArray[np.int64], batch_size: int, *, device: torch.device, wanted: int | None = None
 ) -> int:
-    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has up to PART_TOKENS.
+    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has up to BATCH_TOKENS.
 
     The number divides the batch, and no last batch of an epoch has fewer records than parts: the sampler of
     transformers would fill it by repeating some.
@@ -70,7 +67,7 @@ def micro_batches(
     allowed = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and (left == 0 or left >= m)]
     if wanted is not None:
         return max(m for m in allowed if m <= wanted)
-    parts = batch_size * float(lengths.mean()) / PART_TOKENS[device.type == "cuda"]
+    parts = batch_size * float(lengths.mean()) / BATCH_TOKENS[device.type == "cuda"]
     return next((m for m in allowed if m >= parts), allowed[-1])
 
 

@@ -31,6 +31,12 @@ Tick = Callable[[int], None]
 
 Found = TypeVar("Found")
 
+CPU = torch.device("cpu")
+
+BATCH_TOKENS = (700, 8192)
+"""Tokens read at once on a CPU and on a GPU, in scoring and in training: large enough for the matrix products, small
+enough to pad little and, on a CPU, to stay in the cache. With 2048 two cores read 20% fewer tokens a second."""
+
 HELD = 8192
 """Tokens whose keys and values a batch holds at most: 1 GB for 8B weights with grouped heads, 4 GB for 7B without."""
 
@@ -41,14 +47,18 @@ ROWS = 24
 """Tokens that are reduced at once: 24 rows of a 50k vocabulary stay in a core's cache."""
 
 
-def plan_batches(lengths: NDArray[np.int64], *, tokens: int = 2048, before: int = 0) -> Plan:
+def plan_batches(
+    lengths: NDArray[np.int64], *, device: torch.device = CPU, tokens: int | None = None, before: int = 0
+) -> Plan:
     """Batches of similar length, longest first (a lack of memory shows at once), `tokens` at most with padding.
 
     Args:
         lengths: tokens a record, shape (n,).
-        tokens: what a batch reads at most, unless one record alone is longer.
+        device: where they will be read.
+        tokens: what a batch reads at most, unless one record alone is longer; None: BATCH_TOKENS of the device.
         before: tokens that stand before every record and are kept in a cache; with them a batch holds HELD at most.
     """
+    tokens = tokens or BATCH_TOKENS[device.type == "cuda"]
     order = np.argsort(-lengths, kind="stable")
     batches: list[tuple[int, ...]] = []
     start = 0
@@ -79,7 +89,7 @@ def trace_pair(
         with target.model.disable_adapter():
             return trace(target, tokens, plan, tick, decodings)
 
-    reference_traces, used = of_reference(plan_batches(tokens.lengths))
+    reference_traces, used = of_reference(plan_batches(tokens.lengths, device=target.device))
     target_traces, finer = trace(target, tokens, used, tick, decodings)
     if finer != used:
         reference_traces, _ = of_reference(finer)

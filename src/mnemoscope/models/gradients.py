@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from peft import get_peft_model_state_dict
 
 from mnemoscope.errors import ModelError
-from mnemoscope.models.finetune import PART_TOKENS, collate
+from mnemoscope.models.finetune import collate
 from mnemoscope.models.forward import Tick, each_batch, plan_batches
 from mnemoscope.models.loss import summed_loss
 
@@ -41,7 +41,7 @@ def gradient_norms(lm: LanguageModel, tokens: Tokens, tick: Tick = lambda _: Non
         ModelError: there is no adapter, it is not plain LoRA on linear layers, or a record does not fit into memory.
     """
     matrices = _matrices(lm)
-    plan = plan_batches(tokens.lengths, tokens=PART_TOKENS[lm.device.type == "cuda"])
+    plan = plan_batches(tokens.lengths, device=lm.device)
     norms = np.zeros(len(tokens))
     with _evaluating(lm.model):
         for rows, found in each_batch(tokens, plan, lambda ids: _batch(lm, matrices, ids), tick):

@@ -46,7 +46,7 @@ def judge_local(lm: LanguageModel, pairs: Sequence[tuple[str, str]], tick: Tick 
     tokens = rows_of([_ids(lm, prompt) for prompt in prompts])
     _check_context(lm, int(tokens.lengths.max(initial=0)))
     same = np.zeros(len(pairs))
-    plan = plan_batches(tokens.lengths)
+    plan = plan_batches(tokens.lengths, device=lm.device)
     for rows, found in each_batch(tokens, plan, lambda ids: _batch(lm, ids, yes, no), lambda _: None):
         same[list(rows)] = found
         tick(len(rows))

@@ -69,7 +69,7 @@ class Bench:
         rows = {record.id: row for row, record in enumerate(self._pool)}
         tokens = self._tokens.take([rows[record.id] for record in records])
         key = key_of([[record.id, record.text] for record in records])
-        return SeedSet(records, tokens, models.plan_batches(tokens.lengths), key)
+        return SeedSet(records, tokens, models.plan_batches(tokens.lengths, device=self.lm.device), key)
 
     def reading(self, seed: int, rows: Sequence[int]) -> Reading:
         """How a cell reads the records `rows` of its seed: the target once, the reference as it was read before."""

@@ -101,7 +101,7 @@ def _tell(case: Case, need: str, tokens: int, factor: float = 1) -> None:
 
 
 def _plain(lm: LanguageModel, tokens: Tokens) -> Make:
-    return lambda tick: models.trace(lm, tokens, models.plan_batches(tokens.lengths), tick)[0]
+    return lambda tick: models.trace(lm, tokens, models.plan_batches(tokens.lengths, device=lm.device), tick)[0]
 
 
 def _changed(case: Case, records: Sequence[Record]) -> Tokens:

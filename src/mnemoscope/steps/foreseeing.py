@@ -131,7 +131,7 @@ def _reading(bench: Bench, lengths: Sequence[int], members: Sequence[int], cell:
             break
     some = bench.of(cell.seed).tokens.take(rows)
     begun = time.perf_counter()
-    models.trace(bench.lm, some, models.plan_batches(some.lengths), decodings=bench.decodings())
+    models.trace(bench.lm, some, models.plan_batches(some.lengths, device=bench.lm.device), decodings=bench.decodings())
     return some.total / (time.perf_counter() - begun)
 
 

@@ -117,8 +117,9 @@ def _losses(case: Case, prefixes: Sequence[Any], new: Sequence[Any]) -> list[flo
     """Mean loss of each generated part in the target, given its prefix, nats a token."""
     whole = [np.concatenate(parts) for parts in zip(prefixes, new, strict=True)]
     lengths = np.array([len(ids) for ids in whole], dtype=np.int64)
+    plan = models.plan_batches(lengths, device=case.target.device)
     with bar("read generations", int(lengths.sum()), "tokens") as tick:
-        again, _ = models.trace(case.target, models.rows_of(whole), models.plan_batches(lengths), tick)
+        again, _ = models.trace(case.target, models.rows_of(whole), plan, tick)
     return [
         -float(again.tokens("logprob", n)[len(prefix) :].astype(np.float64).mean()) for n, prefix in enumerate(prefixes)
     ]

@@ -116,7 +116,7 @@ def _shadow(case: Case, k: int, rows: Sequence[int], training: Training) -> Any:
                 case.target, planned, planned.take(()), recipe, work=checkpoints, out=out, facts={}, tick=tick
             )
         with bar("read records", case.tokens.total, "tokens") as tick, case.run.writing(path) as file:
-            plan = models.plan_batches(case.tokens.lengths)
+            plan = models.plan_batches(case.tokens.lengths, device=case.target.device)
             write_traces(file, models.trace(case.target, case.tokens, plan, tick)[0])
 
     case.run.stage(name, inputs, [folder, path], work, units=round(planned.total * training.epochs))
