@@ -3,7 +3,8 @@
     python benchmarks/speed.py [--records 512] [--out docs/results/speed.csv]
 
 The floor: a forward pass costs 2 FLOPs a parameter and token; LoRA training 4, because frozen weights need no
-gradient of their own. The matrix-product rate is measured before, between and after, and its median is the yardstick.
+gradient of their own. The yardstick is the rate of matrix products in the dtype that mnemoscope chooses on this
+machine, measured before, between and after; its median counts.
 Data: the training records of a PHEE folder when --data is given, else synthetic notes.
 """
 
@@ -25,6 +26,8 @@ from mnemoscope.models.forward import padded, plan_batches, trace
 from mnemoscope.models.load import body_and_head
 
 MODEL = "smollm2-135m-instruct-q4"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 SHAPE = (1024, 576, 1536)
 """Tokens, width and inner width of the built-in model: its own largest products."""
 
@@ -72,30 +75,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     members = [record for record in texts.read(given.data) if record.role == "member"][: given.records]
-    lm = models.open_model(MODEL, dtype="bfloat16")
+    lm = models.open_model(MODEL)
     tokens = models.tokenize(lm, members, max_tokens=1024)
     parameters, plan = lm.facts()["parameters"], plan_batches(tokens.lengths, device=lm.device)
-    rates, bare, traced = [rate(torch.bfloat16)], [], []
+    rates, bare, traced = [rate(lm.dtype)], [], []
     for _ in range(3):  # side by side, so that a noisy neighbour hits both
         bare.append(timed(lambda: bare_forward(lm, tokens)))
         traced.append(timed(lambda: trace(lm, tokens, plan)))
-        rates.append(rate(torch.bfloat16))
+        rates.append(rate(lm.dtype))
     models.add_lora(lm, matrices=models.parse_matrices(given.matrices), rank=given.rank, alpha=16, dropout=0.05, seed=1)
     training = timed(lambda: train(lm, tokens, lm.device))
-    rates.append(rate(torch.bfloat16))
-    bf16, fp32 = statistics.median(rates), rate(torch.float32)
+    rates.append(rate(lm.dtype))
+    floor, used = statistics.median(rates), str(lm.dtype).removeprefix("torch.")
+    others = {name: dtype for name, dtype in DTYPES.items() if dtype != lm.dtype}
     n = tokens.total
     score, learn, plain = n / min(traced), n / training, n / min(bare)
     what = f"training ({given.matrices}, rank {given.rank})"
     cpu = provenance.machine()
     table = [
         ("machine", f"{cpu['cpu']}, {cpu['cores']} cores", f"{len(members)} records, {n} tokens"),
-        ("bf16 matrix products", f"{bf16:.0f} GFLOP/s", f"spread {min(rates):.0f}-{max(rates):.0f}"),
-        ("fp32 matrix products", f"{fp32:.0f} GFLOP/s", f"{bf16 / fp32:.1f}x slower than bf16"),
-        ("bare forward", f"{plain:.0f} tokens/s", f"{2e-9 * parameters * plain / bf16:.0%} of the bf16 rate"),
-        ("scoring (trace)", f"{score:.0f} tokens/s", f"{2e-9 * parameters * score / bf16:.0%} of the bf16 rate"),
+        (f"{used} matrix products", f"{floor:.0f} GFLOP/s", f"spread {min(rates):.0f}-{max(rates):.0f}"),
+        *((f"{name} matrix products", f"{rate(dtype):.0f} GFLOP/s", "") for name, dtype in others.items()),
+        ("bare forward", f"{plain:.0f} tokens/s", f"{2e-9 * parameters * plain / floor:.0%} of the {used} rate"),
+        ("scoring (trace)", f"{score:.0f} tokens/s", f"{2e-9 * parameters * score / floor:.0%} of the {used} rate"),
         ("cost of the trace's columns", f"{plain / score - 1:+.1%}", "over the bare forward"),
-        (what, f"{learn:.0f} tokens/s", f"{4e-9 * parameters * learn / bf16:.0%} of the bf16 rate"),
+        (what, f"{learn:.0f} tokens/s", f"{4e-9 * parameters * learn / floor:.0%} of the {used} rate"),
     ]
     for row in table:
         print("{:<34}{:>18}   {}".format(*row))

@@ -144,6 +144,13 @@ def test_what_came_back_is_told_in_tables(evidence: Evidence, redacted: str) -> 
     assert {len(row) for row in ranked} == {5}
 
 
+def test_lengths_stand_in_the_order_that_the_head_names(redacted: str) -> None:
+    """From the shortest to the longest, whatever the order of the manifest's keys; training records first."""
+    rows = rows_of(redacted, "Sets, with their sizes")
+    assert [row[0] for row in rows] == ["training", "held out"]
+    assert {row[-1] for row in rows} == {"71 · 80 · 93.5 · 99 · 111"}
+
+
 FAMILIES = ("validity.", "comparison.", "counterfactual.", "controls.", "membership.loss.group", "membership.lr_ratio.")
 FAMILIES += ("sampling.", "prefix_length.", "discriminators.", "spans.", "unprompted.", "canaries.", "one_run.")
 FAMILIES += ("sampling.0.5.minimum", "canaries.one_run", "canaries.digits.heldout", "spans.age.top1", "unprompted.loss")

@@ -68,11 +68,11 @@ def score_histogram(
     Args:
         evidence: its records and scores.
         attack: whose scores.
-        limit: the estimate of a TPR at a stated FPR: its threshold is drawn and named.
+        limit: the estimate of a TPR at a stated FPR: its threshold is drawn, and named in the subtitle.
     """
     scores = {role: _scores_of(evidence, attack, role) for role in ROLES}
     pooled = np.concatenate(list(scores.values()))
-    low, high = np.quantile(pooled, [0.005, 0.995]) if len(pooled) else (0.0, 1.0)
+    low, high = np.quantile(pooled, [0.01, 0.99]) if len(pooled) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, 31)
     outside = int(((pooled < edges[0]) | (pooled > edges[-1])).sum())
     x = alt.X("score:Q", title=f"{attack} score (higher: more likely a training record)", scale=_exact(edges))
@@ -82,23 +82,18 @@ def score_histogram(
         y=alt.Y("density:Q", title="density (share per unit of score)", stack=None),
         color=_role_colour("role"),
     )
-    line = _threshold(limit, x, edges) if limit else []
     beyond = f"{count(outside, 'score')} beyond the axis not drawn" if outside else "all scores are drawn"
+    said = [f"right of the broken line: called training, at {rate(limit['fpr'])} false alarms"] if limit else []
     told = f"Distribution of {attack} scores, training against held-out records"
-    return framed(alt.LayerChart(layer=[shape, *line]), "scores", told, beyond, legend=list(ROLES.values()))
+    chart = alt.LayerChart(layer=[shape, *([_threshold(limit, x, edges)] if limit else [])])
+    return framed(chart, "scores", told, "; ".join([*said, beyond]), legend=list(ROLES.values()))
 
 
-def _threshold(limit: Mapping[str, Any], x: alt.X, edges: NDArray[np.float64]) -> list[alt.Chart]:
-    """A line at the threshold of an estimate with its words, on the side that has more room."""
-    at = float(np.clip(limit["threshold"], edges[0], edges[-1]))
-    right = at > (edges[0] + edges[-1]) / 2
-    rows = [{"score": at, "said": ["called training from here on,", f"at {rate(limit['fpr'])} false alarms"]}]
-    line: alt.Chart = data(rows).mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x)
-    words: alt.Chart = data(rows).mark_text(
-        color=NEUTRAL, fontSize=11, align="right" if right else "left", baseline="top", dx=-5 if right else 5,
-        lineHeight=14,
-    )  # fmt: skip
-    return [line, words.encode(x=x, y=alt.value(1), text="said:N")]
+def _threshold(limit: Mapping[str, Any], x: alt.X, edges: NDArray[np.float64]) -> alt.Chart:
+    """A line at the threshold of an estimate, at the axis' end where it lies beyond."""
+    line: alt.Chart = data([{"score": float(np.clip(limit["threshold"], edges[0], edges[-1]))}])
+    line = line.mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x)
+    return line
 
 
 def _exact(edges: NDArray[np.float64]) -> alt.Scale:

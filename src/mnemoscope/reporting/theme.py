@@ -26,6 +26,9 @@ DASHES = ([1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [4, 4])
 WIDTH, HEIGHT = 292, 232
 """Of the plot alone. With its axis a figure is as wide as a phone's page, so that its words stay 11 pixels high."""
 
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
+"""Of equal widths on every system, so that a word takes the room that was measured for it when the figure was drawn."""
+
 WORDS = 54
 """Characters of a subtitle that stand above a plot."""
 STROKE = alt.Legend(symbolType="stroke", symbolSize=320)
@@ -73,7 +76,7 @@ def framed(
             text=_broken(subtitle), fontSize=11, fontWeight="normal", color=NEUTRAL, anchor="start",
             frame="group", offset=6, lineHeight=14,
         ))  # fmt: skip
-    drawn = drawn.configure(background="transparent", font="sans-serif", padding=4)
+    drawn = drawn.configure(background="transparent", font=FONT, padding=4)
     drawn = drawn.configure_view(stroke=None)
     drawn = drawn.configure_axis(
         labelColor=NEUTRAL, titleColor=NEUTRAL, domainColor=NEUTRAL, tickColor=NEUTRAL, gridColor=GRID,

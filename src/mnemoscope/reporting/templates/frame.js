@@ -21,7 +21,7 @@ if (contents) {
   unfold();
 }
 
-/* A figure or table inside folded details is reached by its link, and everything is printed. */
+/* A figure or table inside folded details is reached by its link, and all are printed but the endless tables. */
 const reveal = () => {
   const aim = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let fold = aim && aim.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
@@ -30,7 +30,7 @@ addEventListener("hashchange", reveal);
 reveal();
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("main details:not([open])")];
+  folded = [...document.querySelectorAll("main details:not([open], .unprinted)")];
   for (const fold of folded) fold.open = true;
 });
 addEventListener("afterprint", () => { for (const fold of folded) fold.open = false; });
