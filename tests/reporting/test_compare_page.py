@@ -125,6 +125,19 @@ def test_sentences_tell_direction_interval_and_what_is_open(found: Comparison) -
     assert ("No difference is resolved in how many training records come back" in said) != verbatim["resolved"]
 
 
+def test_a_change_needs_its_p_value_and_its_interval(found: Comparison) -> None:
+    """They may come from two methods: where the interval holds 0, a small p alone tells no change."""
+
+    def resolved(low: float | None, high: float | None) -> bool:
+        (first, *others) = found.changes
+        one = replace(first, value=-0.1, low=low, high=high, p_adjusted=0.001)
+        summary = compare_summary(replace(found, changes=[one, *others]))
+        return bool(next(leaf for name, leaf in leaves(summary["changes"]) if name == one.name)["resolved"])
+
+    cases = [(-0.2, -0.05), (-0.2, 0.1), (-0.2, 0.0), (0.05, 0.2), (None, None)]
+    assert [resolved(*ends) for ends in cases] == [True, False, False, True, True]
+
+
 def test_usefulness_always_stands_beside_leakage(two: tuple[Audited, Audited]) -> None:
     """Held-out perplexity is the last sentence and a tile; where it rose while leaks fell, less training is named."""
     worse = replace(two[1], losses=two[1].losses * 1.3, estimates={})

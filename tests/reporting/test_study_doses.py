@@ -131,8 +131,8 @@ def test_the_tables_stand_on_the_page_and_parse_back(whole: StudyEvidence) -> No
 
 @given(st.floats(1e-300, 1))
 def test_a_chance_keeps_two_digits(p: float) -> None:
-    """However small, what is read is within 5% of what was measured, and is never 0."""
-    assert float(chance(p)) == pytest.approx(p, rel=0.051)
+    """What is read is within 5% of what was measured, and is never 0; the faintest are told by their bound."""
+    assert float(chance(p)) == pytest.approx(p, rel=0.051) if p >= FAINTEST else chance(p) == "<1e-12"
 
 
 _SHARES = st.floats(0, 1)

@@ -21,7 +21,7 @@ def compare_summary(found: Comparison) -> dict[str, Any]:
     """Everything that a reader or a program needs, ready for `json.dumps(..., allow_nan=False)`.
 
     A difference is always after minus before. `resolved` says whether it may be told as one: its Holm-corrected p-value
-    is below 1 - level.
+    is below 1 - level, and its interval, which may come from another method, does not hold 0.
     """
     tree = nested((one.name, _leaf(one)) for one in found.changes)
     clean: dict[str, Any] = plain(
@@ -43,6 +43,10 @@ def compare_summary(found: Comparison) -> dict[str, Any]:
     return clean
 
 
+def _off_zero(one: Change) -> bool:
+    return one.low is None or one.high is None or one.low > 0 or one.high < 0
+
+
 def _leaf(one: Change) -> dict[str, Any]:
     return {
         "before": {"value": one.before, "interval": [one.before_low, one.before_high]},
@@ -56,7 +60,7 @@ def _leaf(one: Change) -> dict[str, Any]:
         "p_value": one.p_value,
         "p_adjusted": one.p_adjusted,
         "family": one.family,
-        "resolved": significant(one.p_adjusted, one.level),
+        "resolved": significant(one.p_adjusted, one.level) and _off_zero(one),
         "reason": one.reason,
         "counts": {
             "members": one.n_members,

@@ -91,9 +91,10 @@ def score_histogram(
 
 def _threshold(limit: Mapping[str, Any], x: alt.X, edges: NDArray[np.float64]) -> alt.Chart:
     """A line at the threshold of an estimate, at the axis' end where it lies beyond."""
-    line: alt.Chart = data([{"score": float(np.clip(limit["threshold"], edges[0], edges[-1]))}])
-    line = line.mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x)
-    return line
+    line: alt.Chart = data([{"score": float(np.clip(limit["threshold"], edges[0], edges[-1]))}]).mark_rule(
+        color=NEUTRAL, strokeDash=[5, 3]
+    )
+    return line.encode(x=x)
 
 
 def _exact(edges: NDArray[np.float64]) -> alt.Scale:

@@ -99,4 +99,4 @@ def link(place: str) -> str:
 
 def _methods(summary: Mapping[str, Any]) -> list[str]:
     found = (claim["method"] for node in summary["answers"].values() for claim in node["claims"])
-    return list(dict.fromkeys(method for method in found if method))
+    return list(dict.fromkeys(method for method in found if method not in ("", "none")))

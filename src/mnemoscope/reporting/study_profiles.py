@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mnemoscope.reporting.study_means import KEYS, Row, at_end
-from mnemoscope.reporting.study_series import ALL_FOUR, heat_of, matrix_names, unlike_paper, variant
+from mnemoscope.reporting.study_series import ALL_FOUR, FAINTEST, heat_of, matrix_names, unlike_paper, variant
 from mnemoscope.reporting.study_tables import intervals
 from mnemoscope.reporting.wording import NONE, interval, number, percent
 
@@ -158,11 +158,13 @@ def _cell(statistic: str, one: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def chance(p: float) -> str:
-    """A probability with two digits, however small.
+    """A probability with two digits; below FAINTEST all are the same to a reader.
 
-    >>> chance(0.0), chance(0.0123), chance(0.5), chance(0.000105), chance(1.0)
-    ('0', '0.012', '0.50', '1.1e-4', '1')
+    >>> chance(0.0), chance(2e-308), chance(0.0123), chance(0.5), chance(0.000105), chance(1.0)
+    ('0', '<1e-12', '0.012', '0.50', '1.1e-4', '1')
     """
+    if 0 < p < FAINTEST:
+        return f"<{FAINTEST:g}"
     if p in (0, 1):
         return f"{p:g}"
     if p >= 0.001:

@@ -173,7 +173,8 @@ def decodings(summary: Mapping[str, Any], stem: str) -> list[Row]:
     rows = rows if stem == "planted" else _at_one_rank(rows)
     if len({row["decoding"] for row in rows}) < 2:
         return []
-    return _few(_told_apart(sorted(rows, key=lambda row: heat_of(row["decoding"])), ""))
+    rows.sort(key=lambda row: (heat_of(row["decoding"]), row["copies"]))
+    return _few(_told_apart(rows, ""))
 
 
 def _at_one_rank(rows: Sequence[Row]) -> list[Row]:
