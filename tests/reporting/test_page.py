@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,6 +199,18 @@ def test_shown_text_stands_as_data_with_a_banner(shown: str) -> None:
     assert not markup.tags & {"iframe", "object", "embed", "link", "img", "base", "form"}
     assert strangers(markup) == []
     assert not any("alert(1)" in script for script in markup.scripts)
+
+
+def test_no_screenshot_is_taken_of_a_page_with_text(shown: str, redacted: str, tmp_path: Path) -> None:
+    """The images in docs/ are public: the script that makes them takes the redacted page and refuses the other."""
+    path = Path(__file__).parents[2] / "scripts" / "screenshots.py"
+    script = runpy.run_path(str(path))
+    for name, text in (("redacted", redacted), ("shown", shown)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").write_text(text, encoding="utf-8")
+    assert script["page_of"](tmp_path / "redacted").name == "report.html"
+    with pytest.raises(SystemExit, match="shows text"):
+        script["page_of"](tmp_path / "shown")
 
 
 def test_page_asks_nothing_of_the_network(redacted: str) -> None:
