@@ -565,7 +565,7 @@ def test_demo_is_the_same_two_verbs(monkeypatch: pytest.MonkeyPatch, tiny: Path,
     read = steps.read
     monkeypatch.setattr(steps, "read", lambda data, *rest: given.append(data) or read("synthetic:8", *rest))
     done = pipeline.demo(out=tmp_path / "demo")
-    assert given == ["synthetic:110"]
+    assert given == ["synthetic:120"]
     assert (done.run / "report.html").is_file()
 
 

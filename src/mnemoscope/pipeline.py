@@ -26,7 +26,7 @@ DEFAULT = "smollm2-135m-instruct-q4"
 """The built-in model."""
 
 DEMO = Training(
-    matrices="qkvo", rank=16, dropout=0, learning_rate=3e-3, batch_size=8, epochs=4, copies=12, planted=3, heldout=8
+    matrices="qkvo", rank=16, dropout=0, learning_rate=3e-3, batch_size=8, epochs=4, copies=14, planted=3, heldout=8
 )
 """Chosen so that a 2-core machine is done in minutes and the planted notes come back."""
 
@@ -260,11 +260,11 @@ def compare(before: Path, after: Path, *, out: Path | None = None, seed: int = 1
 def demo(*, out: Path = Path("demo"), seed: int = 13) -> Audit:
     """The whole instrument on the built-in model and invented notes: fine-tune, audit, report; a few minutes.
 
-    Three notes are planted 12 times among 110, so that the page has something to show.
+    Three notes are planted 14 times among 120, so that the page has something to show.
 
     Args:
         out: Run folder.
         seed: One number from which every random draw is derived.
     """
-    adapter = finetune(DEFAULT, out=out, data="synthetic:110", training=DEMO, seed=seed)
+    adapter = finetune(DEFAULT, out=out, data="synthetic:120", training=DEMO, seed=seed)
     return audit(DEFAULT, adapter=adapter.run, measurement=QUICK, seed=seed)
