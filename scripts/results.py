@@ -56,8 +56,8 @@ BENCHMARKS = (
      "thousand times faster than sampling; for one decoding and prefix it is not: sampling in batches reads as many "
      "tokens as it writes, each at a few times the cost of one in the pass."),
     ("Speed", "speed", "python benchmarks/speed.py --data PHEE --records 384 --out docs/results/speed.csv",
-     "In the number format that mnemoscope chooses: here float32, because this CPU multiplies bfloat16 more slowly. The "
-     "aims are 70% for scoring, 55% for training and at most 15% for the columns."),
+     "In the number format that mnemoscope chooses: here float32, because this CPU multiplies bfloat16 more slowly. "
+     "The aims are 70% for scoring, 55% for training and at most 15% for the columns."),
     ("Speed with fast bfloat16", "speed-bfloat16",
      "python benchmarks/speed.py --data PHEE --records 384 --out docs/results/speed-bfloat16.csv",
      "On another machine, and before the batches of a CPU were made to fit its cache (2048 tokens then, 700 now). The "

@@ -68,6 +68,16 @@ def test_every_claim_stands_on_the_page_with_its_numbers(evidence: StudyEvidence
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_all_claims_together_come_first(evidence: StudyEvidence, page: str) -> None:
+    """Before any single claim one sentence counts them all by what came of them."""
+    decisions = [answer.decision for answer in evidence.answers]
+    counts = [f"{decisions.count(one)} " for one in ("replicates", "does not replicate", "not resolved")]
+    words = bare(page)
+    (told,) = re.findall(rf"Of {len(decisions)} claims, [^.]*\.", words)
+    assert all(count in told for count in counts)
+    assert words.index(told) < words.index("Which matrices memorize most?")
+
+
 def test_the_page_has_no_numbers_but_the_summary_s() -> None:
     """Changing the evidence's points without the summary changes no number outside the drawings."""
     whole = sample.study()

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from mnemoscope.answers import StudyEvidence
 from mnemoscope.reporting import study_profiles, study_tables, tables
 from mnemoscope.reporting.paper import R_SQUARED, SETTING
+from mnemoscope.reporting.study_digest import sentence
 from mnemoscope.reporting.study_findings import findings
 from mnemoscope.reporting.study_gallery import drawn
 from mnemoscope.reporting.study_relation import KINDS, MODELS
@@ -33,6 +34,7 @@ def study_page(evidence: StudyEvidence, summary: Mapping[str, Any]) -> str:
         show_text=any(text is not None for text in texts),
         first=[node for name, node in questions.items() if name in FIRST],
         further=[node for name, node in questions.items() if name not in FIRST and node["claims"]],
+        overall=_overall(summary),
         levels=_levels(summary),
         by_rank=study_profiles.rank_tables(summary),
         by_copies=study_profiles.copies_tables(summary),
@@ -61,6 +63,12 @@ def _question(node: Mapping[str, Any]) -> dict[str, Any]:
     ahead = list(range(len(rows))) if len(rows) <= OPEN else told["places"]
     more = [row for i, row in enumerate(rows) if i not in ahead]
     return {**node, **told, "rows": [rows[i] for i in ahead], "more": more, "level": study_tables.levels(node)}
+
+
+def _overall(summary: Mapping[str, Any]) -> str:
+    """What came of all claims together, in one sentence; "" without claims."""
+    claims = [claim for node in summary["answers"].values() for claim in node["claims"]]
+    return sentence(claims) if claims else ""
 
 
 def _levels(summary: Mapping[str, Any]) -> str:
