@@ -40,9 +40,22 @@ def behave(given: dict[str, str], cell: str, note: Note) -> bytes:
             (Path(given["marks"]) / f"pid-{cell}").write_text(str(os.getpid()))
             note("waiting", 0, 1)
             time.sleep(600)
+        case "watched":
+            wait_until_seen(given, cell, note)
     for step in range(1, 4):
         note("training", step, 3)
     return f"{cell}:{given['salt']}".encode()
+
+
+def wait_until_seen(given: dict[str, str], cell: str, note: Note) -> None:
+    """Note all steps of a stage, then go on only when whoever watches has left the file `seen-CELL`."""
+    for step in range(1, 4):
+        note("tracing", step, 3)
+    deadline = time.monotonic() + 60
+    while not (Path(given["marks"]) / f"seen-{cell}").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the note was not passed on")
+        time.sleep(0.05)
 
 
 def slow_first(given: dict[str, str], cell: str, _: Note) -> bytes:
