@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -34,6 +35,17 @@ def test_an_opened_model_says_what_it_is(tiny):
     models.add_lora(lm, matrices=("q",), rank=2, alpha=4, dropout=0, seed=0)
     assert lm.facts() == facts  # the facts are those of the base
     json.dumps(facts)
+
+
+@pytest.mark.parametrize("asked", [None, "1024"])
+def test_few_kernels_are_kept_unless_the_user_says_otherwise(tiny, monkeypatch, asked):
+    """oneDNN would keep gigabytes of kernels, some for every shape; the user's own value goes before ours."""
+    name, ours = load.KERNELS
+    monkeypatch.delenv(name, raising=False)
+    if asked:
+        monkeypatch.setenv(name, asked)
+    models.open_model(str(tiny), dtype="float32", device="cpu")
+    assert os.environ[name] == (asked or ours)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
