@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from mnemoscope.errors import ConfigError
 
@@ -227,3 +236,15 @@ class Compute(Options):
     """The token every record starts with; the model's own when not given."""
     max_tokens: Annotated[int, Field(ge=2)] = 1024
     """Longer records lose their end; how many did is reported."""
+    load_in: Literal["full", "8bit", "4bit"] | None = None
+    """Bits of the base model's weights: 8bit (LLM.int8) or 4bit (nf4) by bitsandbytes (pip install 'mnemoscope[bits]'),
+    or full, as they are saved; when not given, as the audited adapter was trained, else full."""
+
+    @model_serializer(mode="wrap")
+    def _said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_later(handler(self))
+
+
+def without_later(options: dict[str, Any]) -> dict[str, Any]:
+    """Compute's options without those that came later and are not given, so that what was begun before goes on."""
+    return {name: value for name, value in options.items() if name != "load_in" or value is not None}

@@ -27,6 +27,11 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def versions_for(load_in: str | None) -> dict[str, str]:
+    """The same where weights are loaded so: with bitsandbytes where it quantises them."""
+    return versions(PACKAGES if load_in in (None, "full") else (*PACKAGES, "bitsandbytes"))
+
+
 def commit() -> str | None:
     """The commit this package was run from, with "+changes" where files differ; None for an installed package."""
     source = Path(__file__).parent

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+)
 
 from mnemoscope.answers import Rules as DecisionRules
-from mnemoscope.config import Compute, Fraction, Measurement, Names, Positive, Training
+from mnemoscope.config import Compute, Fraction, Measurement, Names, Positive, Training, without_later
 from mnemoscope.errors import ConfigError
 
 DEFAULT_ATTACKS = (
@@ -26,6 +35,12 @@ class Part(BaseModel):
     """A part of the study file; each field's docstring is its description in the JSON schema."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class _Place(Part):
+    @model_serializer(mode="wrap")
+    def _said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_later(handler(self))
 
 
 class Data(Part):
@@ -122,7 +137,7 @@ Recipe: type[Part] = create_model(
     "Recipe", __base__=Part, __doc__="Options of fine-tuning that all cells share.", **_fields(Training, several=False)
 )
 Where: type[Part] = create_model(
-    "Where", __base__=Part, __doc__="As in mnemoscope audit.", **_fields(Compute, several=False)
+    "Where", __base__=_Place, __doc__="As in mnemoscope audit.", **_fields(Compute, several=False)
 )
 Block: type[Part] = create_model(
     "Block",

@@ -202,6 +202,15 @@ def test_what_differs_is_told(found: Comparison) -> None:
     assert compare_summary(replace(found, after=before))["findings"] == []
 
 
+def test_other_bits_are_told(found: Comparison) -> None:
+    """A base that one audit quantised as it was loaded is another model, although its weights on disk are the same."""
+    full, eight = ({"model": {"weights_sha256": "a", **more}} for more in ({}, {"load_in": "8bit"}))
+    one, other = replace(found.before, manifest=full), replace(found.after, manifest=eight)
+    line = "The weights were loaded in different numbers of bits: full and 8bit."
+    assert line in compare_summary(replace(found, before=one, after=other))["findings"]
+    assert line not in compare_summary(replace(found, before=one, after=one))["findings"]
+
+
 def test_the_terminal_is_narrow_and_plain(found: Comparison, capsys: pytest.CaptureFixture[str]) -> None:
     """80 columns, no colours where nobody looks, and the verdict in the first three lines."""
     Console(width=80).print(compare_terminal(json.loads(json.dumps(compare_summary(found)))))

@@ -5,7 +5,7 @@ from .forward import Plan, plan_batches, trace, trace_pair
 from .generate import generate
 from .gradients import gradient_norms
 from .judge import judge_local
-from .load import LanguageModel, open_model
+from .load import LanguageModel, accelerator, open_model
 from .lora import (
     MATRICES,
     adapter_facts,
@@ -18,6 +18,7 @@ from .lora import (
     without_adapter,
 )
 from .perplexing import perplexing_texts
+from .quantised import check_loading
 from .question import Verdict
 from .tiny import write_tiny
 from .tokens import Tokens, decode, rows_of, tokenize
@@ -33,10 +34,12 @@ __all__ = [
     "Recipe",
     "Tokens",
     "Verdict",
+    "accelerator",
     "adapter_facts",
     "adapter_hash",
     "add_lora",
     "attach",
+    "check_loading",
     "decode",
     "detach",
     "finetune",

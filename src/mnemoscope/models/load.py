@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
 from mnemoscope.errors import ConfigError, ModelError
-from mnemoscope.models import weights
+from mnemoscope.models import quantised, weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,27 +39,40 @@ class LanguageModel:
     dtype: torch.dtype
     dtype_reason: str
     device: torch.device
+    load_in: str = "full"
+    """8bit or 4bit where the weights were quantised as they were loaded, else full."""
 
     @property
     def start_token(self) -> str:
         """The start token as text."""
         return str(self.tokenizer.convert_ids_to_tokens(self.start_id))
 
+    @property
+    def bits(self) -> str:
+        """full, or how the weights are quantised, by us or as they were saved."""
+        return quantised.kind(getattr(self.model.config, "quantization_config", None))
+
     def facts(self) -> dict[str, Any]:
         """What a manifest says of the model."""
         return {
             "name": self.name,
             "weights_sha256": self.weights_sha256,
-            "parameters": sum(p.numel() for n, p in self.model.named_parameters() if "lora_" not in n),
+            "parameters": sum(quantised.numbers(p) for n, p in self.model.named_parameters() if "lora_" not in n),
             "dtype": str(self.dtype).removeprefix("torch."),
             "dtype_reason": self.dtype_reason,
             "attention": self.model.config._attn_implementation,
             "start_token": self.start_token,
+            **({} if self.load_in == "full" else {"load_in": self.load_in}),
         }
 
 
 def open_model(
-    name: str, *, dtype: str = "auto", device: str = "auto", start_token: str | None = None
+    name: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    start_token: str | None = None,
+    load_in: str | None = None,
 ) -> LanguageModel:
     """Open a built-in model, a local folder, a .gguf file or a hub id.
 
@@ -69,42 +82,55 @@ def open_model(
         device: auto, cpu, cuda, cuda:1 …
         start_token: what records start with; None for the model's own (the built-in's override, else the
             tokenizer's beginning-of-sequence token, else its end-of-sequence token).
+        load_in: 8bit or 4bit to quantise the linear layers but the output layer; full or None for the weights as saved.
 
     Raises:
         ModelError: the weights or the tokenizer cannot be used.
-        ConfigError: dtype, device or start_token is not allowed.
+        ConfigError: dtype, device, start_token or load_in is not allowed, or load_in needs what is not installed.
     """
     transformers_logging.disable_progress_bar()  # ours shows what matters
     os.environ.setdefault(*KERNELS)  # read at the first product of the process
+    quantised.check_loading(load_in)  # first: hashing large weights takes long
     source = weights.locate(name)
+    bits = quantised.loading(source.folder, source.name, load_in)
     place = _device(device)
     number, reason = _dtype(dtype, place)
-    # on a CPU torch's fused attention is slower than plain products on short records, above all backwards
-    attention = "eager" if place.type == "cpu" else "sdpa"
-    model = _load(source.folder, number, attention).to(place).eval()
+    model = _load(source.folder, number, place, bits).eval()
     tokenizer = _tokenizer(source.folder)
     if not tokenizer.is_fast:
         raise ModelError(
             f"{source.name} has no fast tokenizer, so tokens cannot be placed in the text: add tokenizer.json"
         )
     start_id = _start_id(tokenizer, start_token or source.start_token)
-    lm = LanguageModel(source.name, model, tokenizer, start_id, source.weights_sha256, number, reason, place)
+    lm = LanguageModel(source.name, model, tokenizer, start_id, source.weights_sha256, number, reason, place, bits)
     _check_head(lm)
     return lm
 
 
-def _load(folder: Path, dtype: torch.dtype, attention: str) -> Any:
+def _load(folder: Path, dtype: torch.dtype, place: torch.device, bits: str) -> Any:
+    # on a CPU torch's fused attention is slower than plain products on short records, above all backwards
+    attention = "eager" if place.type == "cpu" else "sdpa"
+    whole = bits == quantised.saved_in(folder) == "full"
+    # quantised weights are made where they stay; a device without its number would not be the one that trains
+    how = {} if whole else {"device_map": _map(place), **quantised.settings(bits, dtype)}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, attn_implementation=attention
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, attn_implementation=attention, **how
         )
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, ImportError) as error:
         raise ModelError(
             f"{folder.name} does not open as a causal language model: {str(error).splitlines()[0]}"
         ) from None
     # a checkpoint may ship sampling or penalties here, and generate() would merge them into every call
     model.generation_config = GenerationConfig()
+    if whole:
+        return model.to(place)
+    quantised.settle(model)
     return model
+
+
+def _map(place: torch.device) -> dict[str, str]:
+    return {"": f"cuda:{torch.cuda.current_device()}" if str(place) == "cuda" else str(place)}
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -161,6 +187,11 @@ def _start_id(tokenizer: Any, wanted: str | None) -> int:
         if own is not None:
             return int(own)
     raise ModelError("the tokenizer has neither a beginning nor an end token: name one with --start-token")
+
+
+def accelerator(device: torch.device) -> dict[str, str]:
+    """The name of the GPU, where there is one: a fact of the machine."""
+    return {"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
 
 
 def body_and_head(model: Any) -> tuple[Any, Any]:

@@ -177,6 +177,7 @@ def save_adapter(lm: LanguageModel, folder: Path, facts: dict[str, Any]) -> None
     config["target_modules"] = sorted(config["target_modules"])  # PEFT writes a set, in hash order
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     facts = {"base_model": lm.name, "base_weights_sha256": lm.weights_sha256, "start_token": lm.start_token, **facts}
+    facts |= {} if lm.load_in == "full" else {"load_in": lm.load_in}
     (folder / SIDECAR).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
 
 

@@ -49,6 +49,9 @@ def _models(before: Audited, after: Audited) -> Iterator[str]:
         yield "The targets were compared with different reference models."
     if one.get("dtype") != other.get("dtype"):
         yield f"The models ran in different number formats: {one.get('dtype')} and {other.get('dtype')}."
+    loaded = [side.get("load_in", "full") for side in (one, other)]
+    if loaded[0] != loaded[1]:
+        yield f"The weights were loaded in different numbers of bits: {loaded[0]} and {loaded[1]}."
 
 
 def _asked(before: Audited, after: Audited) -> Iterator[str]:

@@ -116,6 +116,7 @@ _MADE = {
     "Commit": "commit",
     "Device": "device",
     "Number format": "model.dtype",
+    "Weights loaded in": "model.load_in",
     "Model weights, SHA-256": "model.weights_sha256",
 }
 

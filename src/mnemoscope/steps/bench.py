@@ -14,7 +14,7 @@ from mnemoscope.decoding import Decoding, closed_form, distinct
 from mnemoscope.progress import bar
 from mnemoscope.records import Record
 from mnemoscope.steps.measuring import Reading
-from mnemoscope.steps.opening import identity
+from mnemoscope.steps.opening import identity, open_alone
 from mnemoscope.store import Run, key_of
 from mnemoscope.tables import read_traces, write_traces
 from mnemoscope.traces import Traces
@@ -43,16 +43,14 @@ class SeedSet:
 class Bench:
     """The open model and the records of a study."""
 
-    def __init__(self, study: Study, pool: Sequence[Record], run: Run, compute: Compute) -> None:
-        """Open the model and cut all records; `run` keeps the reference's traces.
+    def __init__(self, study: Study, pool: Sequence[Record], run: Run | None, compute: Compute) -> None:
+        """Open the model and cut all records; `run` keeps the reference's traces, which stay in memory without one.
 
         Raises:
             ModelError: the model cannot be used.
         """
         self.study, self.run, self.compute = study, run, compute
-        self.lm: LanguageModel = models.open_model(
-            study.model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token
-        )
+        self.lm: LanguageModel = open_alone(study.model, compute)
         self._pool = pool
         self._tokens = models.tokenize(self.lm, pool, max_tokens=compute.max_tokens)
         self._seeds: dict[int, SeedSet] = {}
@@ -94,28 +92,34 @@ class Bench:
     def reference(self, given: SeedSet) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked.
 
-        Those of the last seed stay in memory, because a worker removes its files after every cell.
+        Those of the last seed stay in memory: a process beside the driver leaves no private file outside the study.
         """
         if self._last is None or self._last[0] != given.key:
             self._last = given.key, self._read_base(given)
         return self._last[1]
 
     def _read_base(self, given: SeedSet) -> Traces:
+        return self._traced(given) if self.run is None else self._kept(self.run, given)
+
+    def _traced(self, given: SeedSet) -> Traces:
+        with (
+            bar("read base", given.tokens.total, "tokens") as tick,
+            models.without_adapter(self.lm, off=hasattr(self.lm.model, "peft_config")),
+        ):
+            return models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())[0]
+
+    def _kept(self, run: Run, given: SeedSet) -> Traces:
         name, path = f"reference/{given.key[:16]}", f"reference/{given.key[:16]}.parquet"
         inputs = {
             "texts": given.key, "decodings": [one.label for one in self.decodings()], **identity(self.lm, self.compute)
         }  # fmt: skip
 
         def work() -> None:
-            with (
-                bar("read base", given.tokens.total, "tokens") as tick,
-                models.without_adapter(self.lm, off=hasattr(self.lm.model, "peft_config")),
-                self.run.writing(path) as out,
-            ):
-                write_traces(out, models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())[0])
+            with run.writing(path) as out:
+                write_traces(out, self._traced(given))
 
-        self.run.stage(name, inputs, [path], work, units=given.tokens.total)
-        return read_traces(self.run.path(path))
+        run.stage(name, inputs, [path], work, units=given.tokens.total)
+        return read_traces(run.path(path))
 
     def decodings(self) -> Sequence[Decoding]:
         """Those that every trace holds."""

@@ -14,7 +14,7 @@ from mnemoscope.errors import DataError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import generator
-from mnemoscope.steps.opening import identity
+from mnemoscope.steps.opening import identity, open_alone
 from mnemoscope.steps.shadows import recipe_of, shadows
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
@@ -175,7 +175,7 @@ def _shot_rows(case: Case, side: str) -> list[int]:
 def _second(case: Case) -> Piece:
     """Traces of another model, which may cut the text into other tokens."""
     name = str(case.measurement.second)
-    lm = models.open_model(name, dtype=case.compute.dtype, device=case.compute.device)
+    lm = open_alone(name, case.compute.model_copy(update={"start_token": None}))  # which is a token of the target's
     tokens = models.tokenize(lm, case.records, max_tokens=case.compute.max_tokens)
     (traces,) = _read(case, "second", lm, tokens.total, {}, [_plain(lm, tokens)])
     return Piece(traces, stages=("evidence/second",))

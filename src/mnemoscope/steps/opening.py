@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnemoscope import models, provenance
 from mnemoscope.errors import DataError, ModelError
+from mnemoscope.progress import say
 from mnemoscope.seeds import derive
 
 if TYPE_CHECKING:
@@ -33,9 +34,21 @@ def open_for_training(
     Raises:
         ModelError: the model cannot be used, or has not all of the matrices.
     """
-    lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+    lm = open_alone(model, compute)
     fresh_adapter(lm, matrices, training, seed)
     return lm
+
+
+def open_alone(model: str, compute: Compute) -> LanguageModel:
+    """The model without an adapter, as the options say.
+
+    Raises:
+        ModelError: the model cannot be used.
+        ConfigError: an option is not allowed for it.
+    """
+    return models.open_model(
+        model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token, load_in=compute.load_in
+    )
 
 
 def fresh_adapter(lm: LanguageModel, matrices: tuple[str, ...], training: Training, seed: int) -> None:
@@ -57,18 +70,43 @@ def open_pair(
     """The target, and the reference where it is another model than the target without its adapter.
 
     Raises:
-        ModelError: the adapter does not belong to the model.
+        ModelError: the adapter does not belong to the model, or the reference is quantised otherwise than the target.
     """
-    start = compute.start_token or (trained.facts.get("start_token") if trained else None)
-    target = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=start)
+    known = trained.facts if trained else {}
+    own = {name: getattr(compute, name) or known.get(name) for name in ("start_token", "load_in")}
+    target = open_alone(model, compute.model_copy(update=own))
     if trained is not None:
         models.attach(target, trained.folder)
+        for finding in loaded_otherwise(target, trained):
+            say(f"note: {finding}")
     base = None
     if reference is not None:
         # the same dtype, or the difference of the two would hold rounding
         dtype = str(target.dtype).removeprefix("torch.")
-        base = models.open_model(reference, dtype=dtype, device=compute.device, start_token=target.start_token)
+        base = open_alone(reference, compute.model_copy(update={"dtype": dtype, "start_token": target.start_token}))
+        _refuse_other_bits(target, base)
     return target, base
+
+
+def _refuse_other_bits(target: LanguageModel, base: LanguageModel) -> None:
+    if target.bits != base.bits:
+        raise ModelError(
+            f"the weights of {target.name} are {target.bits} and those of its reference {base.name} are {base.bits}, "
+            "so their difference would hold that rounding: give both saved alike, or the --load-in that suits both"
+        )
+
+
+def loaded_otherwise(target: LanguageModel, trained: Trained | None) -> list[str]:
+    """Where an adapter is measured, as asked for, on weights in other bits than those that it was trained on: told."""
+    if trained is None or "base_weights_sha256" not in trained.facts:
+        return []
+    then = trained.facts.get("load_in", "full")
+    if then == target.load_in:
+        return []
+    return [
+        f"The adapter was trained with --load-in {then} and is measured with --load-in {target.load_in}: the numbers "
+        "hold for the model as it is loaded here."
+    ]
 
 
 def tokens(target: LanguageModel, base: LanguageModel | None, records: Sequence[Record], compute: Compute) -> Tokens:
@@ -93,10 +131,11 @@ def _same(a: Iterable[Any], b: Iterable[Any]) -> bool:
 def identity(lm: LanguageModel, compute: Compute) -> dict[str, Any]:
     """What every number of a model depends on."""
     return {
+        **({} if lm.load_in == "full" else {"load_in": lm.load_in}),
         "weights": lm.weights_sha256,
         "dtype": str(lm.dtype),
         "device": lm.device.type,
         "start_token": lm.start_token,
         "max_tokens": compute.max_tokens,
-        "versions": provenance.versions(),
+        "versions": provenance.versions_for(lm.load_in),
     }

@@ -24,6 +24,7 @@ from mnemoscope.steps.curving import curves
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
 from mnemoscope.steps.measuring import REFERENCE
+from mnemoscope.steps.opening import loaded_otherwise
 from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
 
 if TYPE_CHECKING:
@@ -47,19 +48,19 @@ def describe(case: Case) -> None:
         adapter=_adapter(case.trained),
         config={**config, "compute": case.compute.model_dump(mode="json")},
         seed=case.seed,
-        versions=provenance.versions(),
+        versions=provenance.versions_for(target.load_in),
         commit=provenance.commit(),
         device=target.device.type,
         findings=_findings(case),
     )
-    run.timings["machine"] = provenance.machine()
+    run.timings["machine"] = provenance.machine() | models.accelerator(target.device)
 
 
 def _adapter(trained: Trained | None) -> dict[str, Any]:
     if trained is None:
         return {}
     facts = trained.facts
-    kept = ("matrices", "rank", "alpha", "targets", "copies", "trainable_parameters", "base_weights_sha256")
+    kept = ("matrices", "rank", "alpha", "targets", "copies", "trainable_parameters", "base_weights_sha256", "load_in")
     known = {name: facts[name] for name in kept if facts.get(name) is not None}
     return {"name": trained.cell, "verified": "base_weights_sha256" in facts, **known}
 
@@ -71,7 +72,7 @@ def _findings(case: Case) -> list[str]:
         found.append(f"{case.tokens.truncated} records are longer than {limit} tokens and lost their end.")
     if case.trained is not None and "base_weights_sha256" not in case.trained.facts:
         found.append("The adapter does not say which weights it was trained on, so that could not be checked.")
-    return found + models.generation_traps(case.target)
+    return found + loaded_otherwise(case.target, case.trained) + models.generation_traps(case.target)
 
 
 def evidence(run: Run) -> Evidence:

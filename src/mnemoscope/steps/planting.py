@@ -13,6 +13,7 @@ from mnemoscope import models
 from mnemoscope.errors import ConfigError, DataError, RunError
 from mnemoscope.progress import say
 from mnemoscope.records import Record
+from mnemoscope.steps.opening import open_alone
 
 if TYPE_CHECKING:
     from mnemoscope.config import Canaries, Columns, Compute
@@ -61,7 +62,7 @@ def make_canaries(
         text=columns.text_column, id=columns.id_column, group=columns.group_column, split=columns.split_column
     )
     training = texts.training_texts(data, places)  # first: the quickest to refuse
-    lm = models.open_model(model, dtype=compute.dtype, device=compute.device, start_token=compute.start_token)
+    lm = open_alone(model, compute)
     _check_context(lm, wanted)
     made = _drawn(lm, wanted, seed)
     sizes = _sizes(lm, made, compute)
