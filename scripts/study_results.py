@@ -123,7 +123,7 @@ def _least(numbers: Sequence[Mapping[str, int]]) -> dict[str, list[int]]:
 def _machines(manifests: Sequence[Row], clocks: Sequence[Row]) -> list[Row]:
     """Which machines ran how many cells."""
     kinds = Counter(
-        (clock["machine"]["cpu"], clock["machine"]["cores"], manifest["device"])
+        (clock["machine"]["cpu"], clock["machine"]["cores"], clock["machine"].get("accelerator", manifest["device"]))
         for manifest, clock in zip(manifests, clocks, strict=True)
     )
     return [{"cpu": cpu, "cores": cores, "device": device, "cells": n} for (cpu, cores, device), n in kinds.items()]

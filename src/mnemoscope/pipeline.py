@@ -169,6 +169,7 @@ def study(
     data: str | None = None,
     out: Path | None = None,
     executor: Literal["here", "ray"] = "here",
+    jobs: int = 1,
     address: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     status: Path | None = None,
@@ -180,7 +181,7 @@ def study(
 
     For example:
 
-        mnemoscope study studies/quick.yaml
+        mnemoscope study studies/quick.yaml --jobs 2
         mnemoscope study studies/paper.yaml --data phee --dry-run
         mnemoscope study studies/paper.yaml --data phee --executor ray --address auto
         mnemoscope study --status runs/paper
@@ -189,7 +190,9 @@ def study(
         file: Study file (YAML); docs/study.schema.json describes it to editors.
         data: As in mnemoscope finetune; goes before data.source of the study file.
         out: Study folder to make or to go on with; runs/NAME when not given.
-        executor: here: one cell after the other in this process. ray: on a Ray cluster (pip install 'mnemoscope[ray]').
+        executor: here: on this machine. ray: on a Ray cluster (pip install 'mnemoscope[ray]').
+        jobs: Cells at once on this machine, each in a process that holds the model, all on its one GPU where there is
+            one; 1 runs them one after the other in this process.
         address: Ray cluster to join: auto, host:port or ray://host:port; without it Ray runs on this machine alone.
         dry_run: Run nothing; list the cells with their tokens, and the time and disk by a short calibration.
         status: Run nothing; say how far the study in this folder is, from another terminal.
@@ -200,10 +203,11 @@ def study(
         raise ConfigError("give a study file, such as studies/quick.yaml, or --status DIR")
     from mnemoscope.study_file import read_study  # slow to import, and no other verb needs it
 
+    where = steps.Where(executor, address, jobs)
     planned = steps.plan(read_study(file), data, out)
     if dry_run:
         return steps.foresee_study(planned)
-    errors = steps.run_cells(planned, executor, address)
+    errors = steps.run_cells(planned, where)
     steps.answer(planned, errors)
     return StudyResult(planned.run.folder, tuple(errors))
 

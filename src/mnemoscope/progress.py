@@ -1,6 +1,7 @@
 """Progress bars with rate and time left, on the terminal's error stream; silent where there is no terminal.
 
 Inside `listening` the bars are told to a listener as well, and inside `board` they stand under one bar for the whole.
+Inside `listening` alone they are not drawn: another process draws the board.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def _progress() -> Progress:
         TextColumn("{task.description:<22}"), BarColumn(bar_width=20), MofNCompleteColumn(), _Rate(),
         TextColumn("{task.fields[note]}"), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    return Progress(*columns, console=console, disable=not sys.stderr.isatty())
+    shown = sys.stderr.isatty() and _listener.get() is None
+    return Progress(*columns, console=console, disable=not shown)
 
 
 def _task(progress: Progress, title: str, total: int, unit: str) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mnemoscope.records import Record, Scores
+from mnemoscope.records import Record, RocCurve, Scores
 from mnemoscope.traces import Traces
 
 Row = TypeVar("Row")
@@ -117,6 +117,19 @@ def read_scores(path: Path) -> dict[str, Scores]:
     table = pq.read_table(path)
     names = [name for name in table.column_names if f"{name}.unscored" in table.column_names]
     return {name: _masked(table[name].combine_chunks()) for name in names}
+
+
+def write_curves(path: Path, curves: Mapping[str, RocCurve]) -> None:
+    """Write ROC curves without their bands: one row a cell, a list for each axis."""
+    axes = {axis: [getattr(curve, axis) for curve in curves.values()] for axis in ("fpr", "tpr")}
+    lists = {axis: pa.array(values, pa.list_(pa.float64())) for axis, values in axes.items()}
+    pq.write_table(pa.table({"cell": pa.array(curves, pa.string()), **lists}), path)
+
+
+def read_curves(path: Path) -> dict[str, RocCurve]:
+    """Read what write_curves wrote."""
+    rows = pq.read_table(path).to_pylist()
+    return {row["cell"]: RocCurve(np.array(row["fpr"]), np.array(row["tpr"])) for row in rows}
 
 
 def read_ids(path: Path) -> list[str]:

@@ -32,7 +32,7 @@ def gradients(model, value):
 @pytest.mark.parametrize("chunk", [1, 7, 160])
 def test_value_and_gradient_are_those_of_autograd(adapted, rows, monkeypatch, chunk):
     """The summed loss is transformers' mean times the labelled tokens, and so are its gradients, for any chunk."""
-    monkeypatch.setattr(chunked, "ROWS", chunk)
+    monkeypatch.setattr(chunked, "ROWS", (chunk, chunk))
     batch = batch_of(rows, [9, 1, 14, 5])
     n = int((batch["labels"] != -100).sum())
     assert n == 29  # 9 + 1 + 14 + 5: every token of every record, start tokens and padding left out

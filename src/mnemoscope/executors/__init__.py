@@ -1,4 +1,4 @@
-"""Where cells run: one after the other in this process, or spread over a Ray cluster."""
+"""Where cells run: one after the other in this process, in several beside it, or spread over a Ray cluster."""
 
 import lazy_loader
 

@@ -40,11 +40,12 @@ enough to pad little and, on a CPU, to stay in the cache. With 2048 two cores re
 HELD = 8192
 """Tokens whose keys and values a batch holds at most: 1 GB for 8B weights with grouped heads, 4 GB for 7B without."""
 
-HEAD_ROWS = 256
-"""Tokens whose logits are held at once: enough for the output layer's matrix product to be efficient."""
+HEAD_ROWS = (256, 2048)
+"""Tokens whose logits are held at once on a CPU and on a GPU: enough for the output layer's product to be efficient."""
 
-ROWS = 24
-"""Tokens that are reduced at once: 24 rows of a 50k vocabulary stay in a core's cache."""
+ROWS = (24, 1024)
+"""Tokens that are reduced at once: 24 rows of a 50k vocabulary stay in a core's cache; 1024 keep a GPU busy longer than
+it takes to hand it the next sweep, and each sweep then holds 200 MB."""
 
 
 def plan_batches(
@@ -210,11 +211,12 @@ def columns_of(
     """Columns of N tokens from the hidden states that predict them (N, D) and the true ids (N,)."""
     _, head = body_and_head(lm.model)
     changed = [decoding for decoding in decodings if decoding != Decoding()]
+    held, rows = (size[hidden.device.type == "cuda"] for size in (HEAD_ROWS, ROWS))
     chunks = [
         # the decodings first: the reduction works in place where the logits are float32
         torch.cat([warped(logits, true, changed), _reduce(logits, true)], dim=1)
-        for some, labels in zip(torch.split(hidden, HEAD_ROWS), torch.split(truth, HEAD_ROWS), strict=True)
-        for logits, true in zip(torch.split(head(some), ROWS), torch.split(labels, ROWS), strict=True)
+        for some, labels in zip(torch.split(hidden, held), torch.split(truth, held), strict=True)
+        for logits, true in zip(torch.split(head(some), rows), torch.split(labels, rows), strict=True)
     ]
     stacked = torch.cat(chunks).double().cpu().numpy()  # float64 holds ranks and float32 exactly
     reduced = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
@@ -242,7 +244,7 @@ def padded(
 def _reduce(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Six numbers a token from logits (n, V) in the model's dtype; all arithmetic in float32. Shape (n, 6).
 
-    Written for the cache: every line is one sweep over at most ROWS rows, and the sweeps are those of a softmax.
+    Written for a CPU's cache: every line is one sweep over at most ROWS rows, and the sweeps are those of a softmax.
     """
     eps = torch.finfo(logits.dtype).eps
     x = logits.float()

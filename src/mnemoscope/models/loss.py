@@ -17,8 +17,9 @@ from mnemoscope.models.load import body_and_head
 IGNORED = -100
 """The label that is left out of the loss, as in torch."""
 
-ROWS = 160
-"""Tokens whose logits are held at once: enough to keep the matrix product efficient, 31 MB for a 50k vocabulary."""
+ROWS = (160, 2048)
+"""Tokens whose logits are held at once on a CPU and on a GPU: enough to keep the matrix product efficient, 31 and
+400 MB for a 50k vocabulary."""
 
 
 def summed_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -38,7 +39,8 @@ class _Chunked(torch.autograd.Function):
     def forward(ctx: Any, hidden: torch.Tensor, head: Any, labels: torch.Tensor) -> torch.Tensor:
         total = torch.zeros((), device=hidden.device)
         gradients = [hidden.new_zeros((0, hidden.shape[1]))]
-        for chunk, truth in zip(torch.split(hidden.detach(), ROWS), torch.split(labels, ROWS), strict=True):
+        rows = ROWS[hidden.device.type == "cuda"]
+        for chunk, truth in zip(torch.split(hidden.detach(), rows), torch.split(labels, rows), strict=True):
             with torch.enable_grad():
                 leaf = chunk.requires_grad_()
                 loss = cross_entropy(head(leaf).float(), truth, reduction="sum")

@@ -35,6 +35,7 @@ from .planting import set_apart as set_apart
 from .spans import spans as spans
 from .states import read_status as read_status
 from .states import shown_status as shown_status
+from .studying import Where as Where
 from .studying import plan as plan
 from .studying import run_cells as run_cells
 from .training import train as train

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import mnemoscope.data as texts
 from mnemoscope import provenance, reporting, stats
-from mnemoscope.answers import Answer, Canaried, Marked, Outcome, Point, StudyEvidence
+from mnemoscope.answers import Answer, Canaried, Marked, Point, StudyEvidence
 from mnemoscope.errors import RunError
 from mnemoscope.progress import bar, tell
 from mnemoscope.steps.collecting import Files, curve, outcome, returned
 from mnemoscope.steps.states import read_status
 from mnemoscope.steps.studying import reopened
-from mnemoscope.tables import read_rows, write_rows
+from mnemoscope.tables import read_curves, read_rows, write_curves, write_rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mnemoscope.store import Run
 
 POINTS, ANSWERS, MARKS, TEXTS = "points.parquet", "answers.parquet", "marks.parquet", "returned.parquet"
+CURVES = "curves.parquet"
 PAGE, SUMMARY, EXPORT = "report.html", "summary.json", "export"
 
 
@@ -36,10 +37,9 @@ def answer(plan: Plan, errors: Mapping[str, str]) -> None:
     done = [cell for cell in plan.cells if cell.id not in set(plan.waiting())]
     if not done:
         raise RunError(f"{plan.run.folder.name} has no finished cell yet: there is nothing to answer from")
-    found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in done]
-    _compute(plan, done, found)
+    _compute(plan, done)
     _describe(plan)
-    _report(plan, found, errors, show_text=False)
+    _report(plan, errors, show_text=False)
 
 
 def report_again(run: Run, *, show_text: bool) -> None:
@@ -63,18 +63,16 @@ def study_figures(run: Run, formats: Iterable[str]) -> dict[str, bytes]:
     return reporting.study_figure_files(shown, reporting.study_summary(shown), formats)
 
 
-def _finished(run: Run) -> tuple[Plan, list[Outcome], dict[str, str]]:
-    """The plan of a study, what its finished cells gave, and its failed cells."""
-    if "answers" not in run.manifest["stages"]:
+def _finished(run: Run) -> tuple[Plan, dict[str, str]]:
+    """The plan of a study with answers, and its failed cells."""
+    answers = run.manifest["stages"].get("answers", {}).get("files", {})
+    if CURVES not in answers:  # an earlier mnemoscope wrote none
         raise RunError(f"{run.folder.name} holds a study without answers: run mnemoscope study first")
-    plan = reopened(run)
-    waiting = set(plan.waiting())
-    found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in plan.cells if cell.id not in waiting]
     status = read_status(run.folder)["cells"]
-    return plan, found, {cell: "" for cell, one in status.items() if one["state"] == "failed"}
+    return reopened(run), {cell: "" for cell, one in status.items() if one["state"] == "failed"}
 
 
-def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None:
+def _compute(plan: Plan, done: Sequence[Cell]) -> None:
     """Points of each cell and answers of all."""
     run, rules, seed = plan.run, plan.study.rules.decide_by(), plan.cells[0].seed
     inputs = {
@@ -84,7 +82,8 @@ def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None
     questions = (stats.matrix_answers, stats.relation_answers, stats.rank_answers, stats.dose_answers)
 
     def work() -> None:
-        with bar("answer", len(found) + len(questions), "parts") as tick:
+        with bar("answer", len(done) + len(questions), "parts") as tick:
+            found = [outcome(plan.folder(cell.id), cell, plan.study) for cell in done]
             points, answers = list[Point](), list[Answer]()
             for one in found:
                 points += stats.points(one, rules, seed=seed)
@@ -100,8 +99,10 @@ def _compute(plan: Plan, done: Sequence[Cell], found: Sequence[Outcome]) -> None
         ):  # fmt: skip
             with run.writing(name) as out:
                 write_rows(out, kind, rows)
+        with run.writing(CURVES) as out:
+            write_curves(out, {one.setting.cell: curve(one) for one in found})
 
-    run.stage("answers", inputs, [POINTS, ANSWERS, MARKS, TEXTS], work)
+    run.stage("answers", inputs, [POINTS, ANSWERS, MARKS, TEXTS, CURVES], work)
 
 
 def _describe(plan: Plan) -> None:
@@ -109,7 +110,7 @@ def _describe(plan: Plan) -> None:
     plan.run.note(data=asdict(facts), commit=provenance.commit(), versions=provenance.versions())
 
 
-def evidence(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *, show_text: bool) -> StudyEvidence:
+def evidence(plan: Plan, errors: Mapping[str, str], *, show_text: bool) -> StudyEvidence:
     """Everything the study's page is made of."""
     run, waiting = plan.run, set(plan.waiting())
     states = {cell.id: "waiting" if cell.id in waiting else "done" for cell in plan.cells}
@@ -119,19 +120,19 @@ def evidence(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *,
         points=read_rows(run.path(POINTS), Point),
         answers=read_rows(run.path(ANSWERS), Answer),
         marks=read_rows(run.path(MARKS), Marked),
-        curves={one.setting.cell: curve(one) for one in found},
+        curves=read_curves(run.path(CURVES)),
         texts=back if show_text else [replace(row, text=None) for row in back],
         cells={**states, **dict.fromkeys(errors, "failed")},
-        pages={one.setting.cell: f"cells/{one.setting.cell}/{PAGE}" for one in found},
+        pages={cell: page for cell in states if run.path(page := f"cells/{cell}/{PAGE}").is_file()},
         manifest={name: value for name, value in run.manifest.items() if name != "stages"},
         timings=run.timings,
     )
 
 
-def _report(plan: Plan, found: Sequence[Outcome], errors: Mapping[str, str], *, show_text: bool) -> None:
+def _report(plan: Plan, errors: Mapping[str, str], *, show_text: bool) -> None:
     """Write summary.json, report.html and the exports."""
     run = plan.run
-    shown = evidence(plan, found, errors, show_text=show_text)
+    shown = evidence(plan, errors, show_text=show_text)
     summary = reporting.study_summary(shown)
     inputs: dict[str, Any] = {
         "answers": run.key("answers"),

@@ -13,6 +13,7 @@ from mnemoscope.progress import bar
 from mnemoscope.records import Record
 from mnemoscope.steps.auditing import measure
 from mnemoscope.steps.case import Case
+from mnemoscope.steps.collecting import LOSS, OUTCOME, keep, moment_file
 from mnemoscope.steps.inputs import choose, find_adapter, prepare
 from mnemoscope.steps.opening import fresh_adapter
 from mnemoscope.steps.outputs import report
@@ -40,7 +41,7 @@ class _Audited:
 def cell_key(study: Study, cell: Cell, fixed: dict[str, Any]) -> str:
     """Of everything that a cell's files depend on; `fixed` is what all cells share."""
     own = [cell.training.model_dump(mode="json"), cell.seed, cell.every_epoch, cell.generations]
-    return key_of([fixed, own, study.rules.level, study.rules.resamples])
+    return key_of([fixed, own, study.rules.level, study.rules.resamples, OUTCOME])
 
 
 def finished(folder: Path, key: str) -> bool:
@@ -65,6 +66,7 @@ def run_cell(bench: Bench, cell: Cell, folder: Path, key: str) -> None:
         for epoch in _epochs(run, cell):
             _after(bench, run, cell, audited, epoch)
     _audit(bench, run, cell, given, audited)
+    keep(run, cell, bench.study)
     report(Run(folder), show_text=False)
     run = Run(folder)
     run.note(**{FINISHED: key})
@@ -111,15 +113,6 @@ def _after(bench: Bench, run: Run, cell: Cell, audited: _Audited, epoch: str) ->
             write_scores(out, audited.records, found, {name: [None] * len(audited.records) for name in found})
 
     run.stage(f"epoch/{epoch}", inputs, [path], work, units=reading.tokens)
-
-
-LOSS = "summed_loss"
-"""Column of a moment's file: minus the log-probability of a record, nats."""
-
-
-def moment_file(cell: str, epoch: str) -> str:
-    """Path of what was measured after an epoch, inside the cell's run folder."""
-    return f"cells/{cell}/epochs-scores/{epoch}.parquet"
 
 
 def _prints(names: Sequence[str]) -> dict[str, Any]:

@@ -1,29 +1,35 @@
-"""What the finished cells of a study give to its answers, from their files."""
+"""What a finished cell gives to the answers of its study: kept beside its traces, which are then not read again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnemoscope import extraction, models, stats
+from mnemoscope import extraction, stats
 from mnemoscope.answers import Canaried, Moment, Outcome, Setting
-from mnemoscope.decoding import GREEDY, closed_form, distinct
+from mnemoscope.decoding import GREEDY, Decoding, closed_form, distinct
 from mnemoscope.leaks import Sampled
 from mnemoscope.records import Estimate, Extraction, Generation, Record, RocCurve, Scores
-from mnemoscope.steps.cells import LOSS, moment_file
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
 from mnemoscope.steps.measuring import REFERENCE
-from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces
+from mnemoscope.store import Run
+from mnemoscope.tables import read_ids, read_rows, read_scores, read_traces, write_scores
 
 if TYPE_CHECKING:
     from mnemoscope.grid import Cell
     from mnemoscope.study_file import Study
     from mnemoscope.traces import Traces
+
+OUTCOME = "outcome.parquet"
+LOSS = "summed_loss"
+"""Column of a moment's file: minus the log-probability of a record, nats."""
+SUFFIX = "suffix@{}"
+"""Column with the log-probability of a record's suffix under a decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +54,63 @@ class Files:
         return read_rows(self.path("generations.parquet"), Generation)
 
 
+def moment_file(cell: str, epoch: str) -> str:
+    """Path of what was measured after an epoch, inside the cell's run folder."""
+    return f"cells/{cell}/epochs-scores/{epoch}.parquet"
+
+
+def keep(run: Run, cell: Cell, study: Study) -> None:
+    """Write what the answers need of a finished cell's traces, a few numbers a record instead of many a token."""
+    files = Files(run.folder, cell)
+    name = f"cells/{cell.id}/{OUTCOME}"
+    inputs = {stage: run.key(stage) for stage in ("traces", "scores", "extractions", "sampled")}
+
+    def work() -> None:
+        records, columns = files.records(), _columns(files, study)
+        with run.writing(name) as out:
+            write_scores(out, records, columns, {column: [None] * len(records) for column in columns})
+
+    run.stage("outcome", inputs, [name], work)
+
+
+def _columns(files: Files, study: Study) -> dict[str, Scores]:
+    """Lengths in tokens, losses in nats and what comes back, each of shape (n_records,)."""
+    traces = {"target": read_traces(files.path("traces.parquet")), "base": read_traces(files.folder / REFERENCE)}
+    records = files.records()
+    found = {"tokens": np.ma.masked_array(traces["target"].lengths.astype(np.float64))}
+    for name, one in traces.items():
+        found[f"{name}_loss"] = -one.sum("logprob")
+        found[f"{name}_prefix_loss"] = _prefix_loss(one, study)
+    back = _verbatim(files, study)
+    found["verbatim"] = _aligned(records, {name: float(given) for name, given in back.items()})
+    return found | {SUFFIX.format(label): one for label, one in _suffixes(files, records, study).items()}
+
+
 def outcome(folder: Path, cell: Cell, study: Study) -> Outcome:
     """A finished cell, as the answers take it."""
     files = Files(folder, cell)
-    target, base = read_traces(files.path("traces.parquet")), read_traces(folder / REFERENCE)
-    records = files.records()
+    records, columns = files.records(), read_scores(files.path(OUTCOME))
     scores = read_scores(files.path("scores.parquet"))[study.rules.attack]
-    end = Moment(cell.training.epochs, scores, -np.ma.getdata(target.sum("logprob")))
+    end = Moment(cell.training.epochs, scores, np.ma.getdata(columns["target_loss"]))
+    verbatim = columns["verbatim"]
     return Outcome(
         setting=setting(files),
         records=records,
-        tokens=target.lengths,
-        base_losses=-np.ma.getdata(base.sum("logprob")),
+        tokens=np.ma.getdata(columns["tokens"]).astype(np.int64),
+        base_losses=np.ma.getdata(columns["base_loss"]),
         moments=(*_moments(files, study.rules.attack), end),
         generations=[row for row in files.generations() if row.decoding == GREEDY.label],
-        suffix_logprob=_suffixes(files, records, study),
+        suffix_logprob={one.label: columns[SUFFIX.format(one.label)] for one in _decodings(study)},
         estimates={row.name: row for row in read_rows(folder / ESTIMATES, Estimate)},
-        verbatim=_verbatim(files, study),
-        prefix_losses={name: _prefix_loss(one, study) for name, one in (("target", target), ("base", base))},
+        verbatim={records[i].id: bool(verbatim[i]) for i in np.flatnonzero(~np.ma.getmaskarray(verbatim))},
+        prefix_losses={name: columns[f"{name}_prefix_loss"] for name in ("target", "base")},
     )
 
 
 def setting(files: Files) -> Setting:
     """Everything that two cells may differ in."""
     cell, training = files.cell, files.cell.training
-    facts = models.adapter_facts(files.path("adapter"))
+    facts = Run(files.folder).manifest["adapter"]
     return Setting(
         cell=cell.id,
         matrices="".join(facts["matrices"]),
@@ -115,19 +153,23 @@ def _prefix_loss(traces: Traces, study: Study) -> Scores:
 def _suffixes(files: Files, records: Sequence[Record], study: Study) -> dict[str, Scores]:
     """Decoding to the log-probability of each record's suffix after the first prefix; masked where it has none."""
     prefix = extraction.parse_prefix(study.extraction.prefixes[0]).label
-    known: dict[tuple[str, str], float] = {
-        (row.decoding, row.id): row.logprob
-        for row in read_rows(files.path("sampled.parquet"), Sampled)
-        if row.model == "target" and row.prefix == prefix
-    }
-    return {
-        one.label: np.ma.masked_array(
-            [known.get((one.label, record.id), 0.0) for record in records],
-            [(one.label, record.id) not in known for record in records],
-            dtype=np.float64,
-        )
-        for one in distinct(study.extraction.decodings, closed_form)
-    }
+    known: dict[str, dict[str, float]] = {one.label: {} for one in _decodings(study)}
+    for row in read_rows(files.path("sampled.parquet"), Sampled):
+        if row.model == "target" and row.prefix == prefix and row.decoding in known:
+            known[row.decoding][row.id] = row.logprob
+    return {label: _aligned(records, values) for label, values in known.items()}
+
+
+def _decodings(study: Study) -> Sequence[Decoding]:
+    return distinct(study.extraction.decodings, closed_form)
+
+
+def _aligned(records: Sequence[Record], known: Mapping[str, float]) -> Scores:
+    """One number a record; masked where it has none."""
+    return np.ma.masked_array(
+        [known.get(record.id, 0.0) for record in records], [record.id not in known for record in records],
+        dtype=np.float64,
+    )  # fmt: skip
 
 
 def curve(found: Outcome) -> RocCurve:

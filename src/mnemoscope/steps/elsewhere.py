@@ -1,10 +1,9 @@
-"""A cell on another machine: what travels there, what is done there, and what travels back."""
+"""A cell in another process, here or on another machine: what travels there, is done there, and travels back."""
 
 from __future__ import annotations
 
 import getpass
 import io
-import os
 import shutil
 import tarfile
 import tempfile
@@ -20,11 +19,12 @@ from mnemoscope.progress import listening
 from mnemoscope.records import Record
 from mnemoscope.steps.bench import Bench
 from mnemoscope.steps.cells import run_cell
-from mnemoscope.store import Run, key_of
+from mnemoscope.store import key_of
 from mnemoscope.study_file import Study
 
 if TYPE_CHECKING:
     from mnemoscope.steps.studying import Plan
+    from mnemoscope.store import Run
 
 Note = Callable[[str, int, int], None]
 
@@ -62,22 +62,36 @@ def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
     """Run a cell in this process and give its run folder as a tar archive.
 
     What a lost process left of the same cell on this machine is gone on with. Nothing stays on its disk afterwards,
-    of a cell that failed neither: the folders hold private text.
+    of a cell that failed neither: the folder holds private text.
 
     Raises:
         ModelError: this machine's model has other weights.
         ConfigError: a package has another version here.
     """
+    folder = _scratch(given) / "cells" / cell
+    try:
+        _run(given, cell, folder, note)
+        return pack(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_beside(given: tuple[Parcel, Path], cell: str, note: Note) -> bytes:
+    """Run a cell in this process, in its place in the study's folder, which comes with the parcel; gives nothing back.
+
+    Raises:
+        ModelError, ConfigError: as in `run_elsewhere`, where something changed since the study was begun.
+    """
+    parcel, study = given
+    _run(parcel, cell, study / "cells" / cell, note)
+    return b""
+
+
+def _run(given: Parcel, cell: str, folder: Path, note: Note) -> None:
     with listening(note):
         bench = _bench(given)
         known = {one.id: one for one in cells(bench.study, _roles(bench.study))}
-        folder = _scratch(given) / "cells" / cell
-        try:
-            run_cell(bench, known[cell], folder, given.keys[cell])
-            return pack(folder)
-        finally:
-            for private in (folder, bench.run.folder):
-                shutil.rmtree(private, ignore_errors=True)
+        run_cell(bench, known[cell], folder, given.keys[cell])
 
 
 def _roles(study: Study) -> dict[str, tuple[str, ...]]:
@@ -92,7 +106,7 @@ def _bench(given: Parcel) -> Bench:
         study = Study.model_validate(given.study)
         compute = study.compute_options()
         asked = compute.model_copy(update={"dtype": given.dtype}) if compute.dtype == "auto" else compute
-        bench = Bench(study, given.pool, Run(_scratch(given) / f"bench-{os.getpid()}"), asked)
+        bench = Bench(study, given.pool, None, asked)
         if bench.lm.weights_sha256 != given.weights:
             raise ModelError(
                 f"{study.model} has other weights here than where the study was begun: give all machines the same model"
@@ -102,7 +116,7 @@ def _bench(given: Parcel) -> Bench:
 
 
 def _refuse_other_versions(wanted: Mapping[str, str]) -> None:
-    here = provenance.versions()
+    here = provenance.versions(wanted)  # of more packages where weights are quantised
     for name, version in wanted.items():
         if here.get(name) != version:
             raise ConfigError(

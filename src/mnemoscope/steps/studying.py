@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import mnemoscope.data as texts
 from mnemoscope import executors, models, provenance, registry
@@ -15,7 +15,7 @@ from mnemoscope.grid import Cell, cells, spellings
 from mnemoscope.progress import board, listening, tell
 from mnemoscope.steps.bench import Bench, drawn
 from mnemoscope.steps.cells import cell_key, finished, run_cell
-from mnemoscope.steps.elsewhere import parcel, run_elsewhere, unpack
+from mnemoscope.steps.elsewhere import parcel, run_beside, run_elsewhere, unpack
 from mnemoscope.steps.inputs import check, read, told
 from mnemoscope.steps.states import States
 from mnemoscope.store import Run
@@ -90,6 +90,7 @@ def _check(study: Study) -> None:
     if registry.find(study.rules.attack).fitted:
         raise ConfigError(f"rules.attack: {study.rules.attack!r} is fitted, and is not the same in two cells")
     check(study.measurement(study.extraction.generations))
+    models.check_loading(study.compute_options().load_in)
 
 
 def _columns(study: Study) -> Columns:
@@ -108,7 +109,7 @@ def _fixed(study: Study, pool: Sequence[Record]) -> dict[str, Any]:
         "attacks": list(study.measurement("0").attacks),  # with the one that the rules compare
         "data": {**study.data.model_dump(mode="json", exclude={"source"}), "sha256": texts.describe(pool, "").sha256},
         "weights": models.locate(study.model).weights_sha256,
-        "versions": provenance.versions(),
+        "versions": provenance.versions_for(study.compute_options().load_in),
     }
 
 
@@ -123,7 +124,31 @@ def _refuse_others(run: Run, fixed: Mapping[str, Any]) -> None:
             )
 
 
-def run_cells(plan: Plan, executor: str, address: str | None) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the cells of a study run."""
+
+    executor: Literal["here", "ray"] = "here"
+    address: str | None = None
+    """Of a Ray cluster; None for a Ray on this machine alone."""
+    jobs: int = 1
+    """Processes on this machine."""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            ConfigError: an option belongs to another executor, or there would be no process.
+        """
+        if self.address is not None and self.executor != "ray":
+            raise ConfigError("--address needs --executor ray")
+        if self.jobs < 1:
+            raise ConfigError(f"--jobs {self.jobs}: give 1 or more")
+        if self.jobs > 1 and self.executor == "ray":
+            raise ConfigError("--jobs needs --executor here: on Ray, resources in the study file say how many fit")
+
+
+def run_cells(plan: Plan, where: Where) -> dict[str, str]:
     """Run what is not finished; cell to the error of each that failed.
 
     Raises:
@@ -131,29 +156,42 @@ def run_cells(plan: Plan, executor: str, address: str | None) -> dict[str, str]:
         ConfigError: the executor cannot run.
     """
     waiting = plan.waiting()
+    known = _known(plan, waiting)
     plan.run.note(cells={cell.id: _described(cell) for cell in plan.cells})
     states = States(plan.run, [cell.id for cell in plan.cells], waiting)
     for line in told(texts.describe(drawn(plan.pool, plan.study, plan.cells[0].seed), str(plan.study.data.source))):
         tell(line)
-    tell(f"{len(plan.cells)} cells, {len(plan.cells) - len(waiting)} of them finished before")
+    tell(f"{len(plan.cells)} cells, {known} of them finished before")
     with board("cells", len(plan.cells)) as tick:
-        tick(len(plan.cells) - len(waiting))
+        tick(known)
         states.tick = tick
         try:
             if waiting:
-                RUNNERS[executor](plan, waiting, states, address)
+                _runner(where)(plan, waiting, states, where)
         finally:
             states.close()
     return states.errors
+
+
+def _known(plan: Plan, waiting: Sequence[str]) -> int:
+    """How many cells are finished."""
+    done = [cell.id for cell in plan.cells if cell.id not in set(waiting)]
+    if done and "dtype" not in plan.run.manifest:  # killed between the end of its first cell and the note of it
+        _note_dtype(plan, done[0])
+    return len(done)
 
 
 def _described(cell: Cell) -> dict[str, Any]:
     return {"training": cell.training.model_dump(mode="json"), "seed": cell.seed, "others": cell.others}
 
 
-def _here(plan: Plan, waiting: Sequence[str], states: States, address: str | None) -> None:
-    if address is not None:
-        raise ConfigError("--address needs --executor ray")
+def _runner(where: Where) -> Callable[[Plan, Sequence[str], States, Where], None]:
+    if where.executor == "ray":
+        return _on_ray
+    return _beside if where.jobs > 1 else _here
+
+
+def _here(plan: Plan, waiting: Sequence[str], states: States, _: Where) -> None:
     bench = Bench(plan.study, plan.pool, plan.run, plan.compute())
     plan.run.note(dtype=str(bench.lm.dtype).removeprefix("torch."))
     known = {cell.id: cell for cell in plan.cells}
@@ -165,16 +203,29 @@ def _here(plan: Plan, waiting: Sequence[str], states: States, address: str | Non
     executors.run_here(waiting, work, states.told)
 
 
-def _on_ray(plan: Plan, waiting: Sequence[str], states: States, address: str | None) -> None:
+def _beside(plan: Plan, waiting: Sequence[str], states: States, where: Where) -> None:
+    def keep(event: executors.Event) -> None:
+        if event.state == "done":
+            _note_dtype(plan, event.cell)
+        states.told(event)
+
+    executors.run_in_processes(
+        waiting, run_beside, (parcel(plan), plan.run.folder.resolve()), keep,
+        jobs=where.jobs, retries=plan.study.resources.retries,
+    )  # fmt: skip
+
+
+def _on_ray(plan: Plan, waiting: Sequence[str], states: States, where: Where) -> None:
     def keep(cell: str, packed: bytes) -> None:
         unpack(packed, plan.run, f"cells/{cell}")
-        plan.run.note(dtype=Run(plan.folder(cell)).manifest["model"]["dtype"])
+        _note_dtype(plan, cell)
 
     asked = plan.study.resources
     executors.run_on_ray(
         waiting, run_elsewhere, parcel(plan), keep, states.told,
-        address=address, cpus=asked.cpus, gpus=asked.gpus, retries=asked.retries,
+        address=where.address, cpus=asked.cpus, gpus=asked.gpus, retries=asked.retries,
     )  # fmt: skip
 
 
-RUNNERS: dict[str, Callable[[Plan, Sequence[str], States, str | None], None]] = {"here": _here, "ray": _on_ray}
+def _note_dtype(plan: Plan, cell: str) -> None:
+    plan.run.note(dtype=Run(plan.folder(cell)).manifest["model"]["dtype"])
