@@ -63,6 +63,10 @@ BENCHMARKS = (
      "On another machine, and before the batches of a CPU were made to fit its cache (2048 tokens then, 700 now). The "
      "aims are the same. The yardstick repeats one product whose weights stay in the cache; a pass streams all weights "
      "and spends the rest on norms, attention, dropout and casts, which grow in share as the products get faster."),
+    ("Cells at once on one GPU", "gpu",
+     "mnemoscope study FILE.yaml --data PHEE --jobs 12",
+     "Twelve cells as studies/phee.yaml has them, with random weights in the shape of the built-in model: speed alone. "
+     "A step on so small a model waits for its kernels to be handed over, so that one cell leaves a large GPU idle."),
 )  # fmt: skip
 
 

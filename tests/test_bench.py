@@ -83,3 +83,17 @@ def test_a_batch_that_does_not_fit_halves_both(bench, monkeypatch):
     target, reference = bench.pair(given, lambda _: None)
     assert plans == [given.plan, given.plan, finer]
     np.testing.assert_array_equal(target.columns["logprob"], reference.columns["logprob"])
+
+
+def test_without_a_run_nothing_is_written(bench, tmp_path):
+    """A process beside the driver reads the same of the base, bit for bit, and leaves no file of it."""
+    alone, given = Bench(bench.study, records(32), None, bench.compute), bench.of(13)
+    alone.lm = bench.lm
+    read = alone.reference(given)
+    assert alone.reference(given) is read
+    assert list(tmp_path.iterdir()) == []
+    kept = bench.reference(given)
+    assert [path.suffix for path in (tmp_path / "study" / "reference").iterdir()] == [".parquet"]
+    assert list(read.columns) == list(kept.columns)
+    for name, values in read.columns.items():
+        np.testing.assert_array_equal(values, kept.columns[name], err_msg=name)

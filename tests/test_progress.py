@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
+
+import pytest
+
+from mnemoscope import progress
 from mnemoscope.progress import bar, board, listening, say, tell
 
 
@@ -25,3 +31,13 @@ def test_cells_say_nothing_of_their_own(capsys):
         tell("told")
     say("after")
     assert capsys.readouterr().err.split() == ["told", "after"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_only_one_process_draws(monkeypatch, capsys, inside):
+    """A cell in a process beside the driver's draws no bar on the terminal that they share."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress, "console", progress.Console(stderr=True, force_terminal=True))
+    with listening(lambda *_: None) if inside else nullcontext(), bar("read", 10, "tokens") as step:
+        step(10)
+    assert ("read" in capsys.readouterr().err) is not inside

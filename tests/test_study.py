@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 import shutil
 from pathlib import Path
 
+import outcome_twin
 import pandas as pd
 import pytest
 import yaml
@@ -15,6 +17,8 @@ import mnemoscope
 from mnemoscope.cli import main
 from mnemoscope.errors import ConfigError, RunError
 from mnemoscope.steps import studying
+from mnemoscope.steps.collecting import outcome
+from mnemoscope.store import Run
 
 STUDY = {
     "name": "tiny",
@@ -154,6 +158,39 @@ def test_the_page_and_the_exports(done):
     assert any(name.endswith(".svg") for name in exports)
 
 
+def test_what_a_cell_keeps_is_what_its_traces_say(done):
+    """outcome.parquet gives the answers what a slow reading of the traces, token by token, gives."""
+    planned = studying.reopened(Run(done.run))
+    for cell in planned.cells:
+        found = outcome(planned.folder(cell.id), cell, planned.study)
+        outcome_twin.check(found, planned.folder(cell.id), cell, planned.study.extraction.prefixes[0])
+
+
+def test_a_study_is_reported_again_without_traces_and_adapters(done, tmp_path):
+    """What is large in a cell may be deleted: page, summary and exports come out as they do with it, byte for byte."""
+    whole, small = (Path(shutil.copytree(done.run, tmp_path / name)) for name in ("whole", "small"))
+    for large in [*small.rglob("adapter"), *small.rglob("epochs"), *small.rglob("reference")]:
+        shutil.rmtree(large)
+    for large in small.rglob("traces.parquet"):
+        large.unlink()
+    for run in (whole, small):
+        shutil.rmtree(run / "export")
+        (run / "report.html").write_text("gone")
+        mnemoscope.report(run)
+    kept = files(small)
+    assert {name: bytes for name, bytes in files(whole).items() if name in kept} == kept
+    assert {name for name in files(done.run) if "/" not in name or name.startswith("export/")} <= set(kept)
+
+
+def test_a_study_of_an_earlier_mnemoscope_is_not_reported(done, tmp_path, refused):
+    """Its answers have no curves: one line says to run it again, which finds its cells."""
+    old = Path(shutil.copytree(done.run, tmp_path / "old"))
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["stages"]["answers"]["files"]["curves.parquet"]
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    assert "run mnemoscope study" in refused("report", old)
+
+
 def test_a_second_call_does_nothing_again(done, file, tmp_path):
     """All files are as they were, and those of the cells were not even touched."""
     again = Path(shutil.copytree(done.run, tmp_path / "again"))
@@ -260,3 +297,30 @@ def test_status_of_nothing_is_refused(refused, tmp_path):
     """The message says what to give."""
     assert "no study was begun there" in refused("study", "--status", tmp_path)
     assert "give a study file" in refused("study")
+
+
+def test_a_folder_belongs_to_one_call(file, tmp_path, refused):
+    """A second call is refused in one line before it writes, and the same call works once the first has ended."""
+    first = Run(tmp_path / "held")
+    with first.alone():
+        assert "another call is writing held" in refused("study", file, "--out", first.folder)
+        assert [path.name for path in first.folder.iterdir()] == [".lock"]
+    with Run(first.folder).alone():
+        pass
+
+
+def test_cells_are_carried_from_another_machine(done, texts, tmp_path):
+    """Unpacked and answered again, an archive gives all that the study gave, but for the pages of its cells."""
+    spec = importlib.util.spec_from_file_location("carry", Path(__file__).parent.parent / "scripts" / "carry_study.py")
+    carry = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(carry)
+    assert carry.pack(done.run, tmp_path / "study.tar.xz") == len(CELLS)
+    assert carry.unpack(tmp_path / "back", [tmp_path / "study.tar.xz"], str(texts)) == len(CELLS)
+    sent, back = files(done.run), files(tmp_path / "back")
+    assert {"points.parquet", "answers.parquet", "curves.parquet", "export/points.csv"} <= set(back)
+    for name in ("points", "answers", "curves", "marks", "returned"):
+        assert back[f"{name}.parquet"] == sent[f"{name}.parquet"], name
+    assert {name: one for name, one in back.items() if name.startswith("export/")} == {
+        name: one for name, one in sent.items() if name.startswith("export/")
+    }
+    assert not [name for name in back if "traces" in name or "adapter" in name]

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnemoscope.records import Estimate, Extraction, Generation, Record, TrainingStep
-from mnemoscope.tables import read_rows, read_scores, read_traces, write_rows, write_scores, write_traces
+from mnemoscope.records import Estimate, Extraction, Generation, Record, RocCurve, TrainingStep
+from mnemoscope.tables import (
+    read_curves,
+    read_rows,
+    read_scores,
+    read_traces,
+    write_curves,
+    write_rows,
+    write_scores,
+    write_traces,
+)
 from mnemoscope.traces import COLUMNS, Traces
 
 SCALARS: dict[Any, st.SearchStrategy[Any]] = {
@@ -146,6 +155,27 @@ def test_scores_say_whose_they_are(tmp_path: Path) -> None:
     assert table["id"].to_pylist() == ["r0", "r1", "r2"]
     assert table["role"].to_pylist() == ["nonmember", "member", "nonmember"]
     assert list(read_scores(tmp_path / "s.parquet")) == ["zlib", "loss"]
+
+
+POINTS = st.lists(st.tuples(SCALARS[float], SCALARS[float]), max_size=6)
+
+
+@LIGHT
+@given(st.dictionaries(SCALARS[str], POINTS, max_size=4))
+def test_curves_come_back(tmp_path: Path, drawn: dict[str, list[tuple[float, float]]]) -> None:
+    """Every cell's curve comes back bit for bit, in order, of any length; also no curve at all."""
+    curves = {
+        cell: RocCurve(*(np.array([point[axis] for point in points], dtype=np.float64) for axis in (0, 1)))
+        for cell, points in drawn.items()
+    }
+    write_curves(tmp_path / "curves.parquet", curves)
+    back = read_curves(tmp_path / "curves.parquet")
+    assert list(back) == list(curves)
+    for cell, curve in curves.items():
+        assert back[cell].band is None
+        for axis in ("fpr", "tpr"):
+            assert getattr(back[cell], axis).dtype == np.float64
+            assert getattr(back[cell], axis).tobytes() == getattr(curve, axis).tobytes()
 
 
 def test_a_field_without_a_parquet_type_is_refused(tmp_path: Path) -> None:

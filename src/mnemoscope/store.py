@@ -16,12 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from mnemoscope.errors import RunError
 
 SCHEMA_VERSION = "1"
 HALF = ".{}-{}.half"
 """Name of the folder in which a file is written before it is renamed."""
 MANIFEST, TIMINGS = "manifest.json", "timings.json"
+LOCK = ".lock"
+"""Held by the process that writes a study; the system lets go of it when the process ends, however that happens."""
 
 
 def canonical(value: Any) -> str:
@@ -62,6 +66,24 @@ class Run:
         """Add facts to the manifest."""
         self.manifest.update(facts)
         self.write_json(MANIFEST, self.manifest)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep the folder for this process.
+
+        Raises:
+            RunError: another process has it.
+        """
+        _make(self.folder)
+        lock = FileLock(self.path(LOCK), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(f"another call is writing {self.folder.name}: wait for it, or give a new --out") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def stage(
         self, name: str, inputs: Mapping[str, Any], files: Iterable[str], make: Callable[[], Any], *, units: int = 0
@@ -165,7 +187,7 @@ class Run:
 
 def _others(folder: Path) -> bool:
     """Whether the folder holds more than a first write that was killed."""
-    return any(not path.match(HALF.format("*", "*")) for path in folder.iterdir())
+    return any(path.name != LOCK and not path.match(HALF.format("*", "*")) for path in folder.iterdir())
 
 
 def _make(folder: Path) -> None:

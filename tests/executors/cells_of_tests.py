@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from functools import cache
 from pathlib import Path
 
-from mnemoscope.errors import ConfigError
+from mnemoscope.errors import ConfigError, Interrupted
 from mnemoscope.executors import Note
 
 
@@ -29,22 +31,55 @@ def behave(given: dict[str, str], cell: str, note: Note) -> bytes:
     match given.get(cell):
         case "user":
             raise ConfigError("rank must be at least 1,\n got 0")
+        case "interrupted":
+            raise Interrupted("stopped after a checkpoint")
         case "fault":
             raise LookupError("no such\nthing")
         case "crash":
             leave_mark(given, cell)
             os._exit(1)
+        case "crash once":
+            if leave_mark(given, cell) == 1:
+                os._exit(1)
         case "tell":
             return tell_worker(given, cell, note)
         case "endless":
             (Path(given["marks"]) / f"pid-{cell}").write_text(str(os.getpid()))
             note("waiting", 0, 1)
             time.sleep(600)
+        case "training":
+            train(given, cell, note)
         case "watched":
             wait_until_seen(given, cell, note)
     for step in range(1, 4):
         note("training", step, 3)
     return f"{cell}:{given['salt']}".encode()
+
+
+def keep(given: dict[str, str], cell: str, note: Note) -> bytes:
+    """Behave, and keep what it gives in the file `kept-CELL`."""
+    found = behave(given, cell, note)
+    (Path(given["marks"]) / f"kept-{cell}").write_bytes(found)
+    return b""
+
+
+def kept(given: dict[str, str]) -> dict[str, bytes]:
+    """What cells kept."""
+    return {path.name.removeprefix("kept-"): path.read_bytes() for path in Path(given["marks"]).glob("kept-*")}
+
+
+def train(given: dict[str, str], cell: str, note: Note) -> None:
+    """As a training does: Ctrl-C ends it after its step, with a checkpoint."""
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    (Path(given["marks"]) / f"pid-{cell}").write_text(str(os.getpid()))
+    deadline = time.monotonic() + 60
+    while not stopped and time.monotonic() < deadline:
+        note("training", 1, 2)
+        time.sleep(0.05)
+    (Path(given["marks"]) / f"checkpoint-{cell}").touch()
+    signal.signal(signal.SIGINT, before)
+    raise Interrupted("stopped after a checkpoint")
 
 
 def wait_until_seen(given: dict[str, str], cell: str, note: Note) -> None:
@@ -66,7 +101,7 @@ def slow_first(given: dict[str, str], cell: str, _: Note) -> bytes:
 
 
 def leave_mark(given: dict[str, str], cell: str) -> int:
-    """Count the attempts at a cell in a file, and name the node of each; gives the count."""
+    """Count the attempts at a cell in a file, and say where each was; gives the count."""
     path = Path(given["marks"]) / cell
     with path.open("a") as file:
         file.write(node() + "\n")
@@ -80,7 +115,6 @@ def attempts(given: dict[str, str], cell: str) -> int:
 
 
 def node() -> str:
-    """The Ray node that this process works for."""
-    import ray
-
-    return str(ray.get_runtime_context().get_node_id())
+    """The Ray node that this process works for, or its own number where it is no worker of Ray."""
+    ray = sys.modules.get("ray")
+    return str(ray.get_runtime_context().get_node_id()) if ray else str(os.getpid())

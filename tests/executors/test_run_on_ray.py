@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'mnemoscope[ray]'")
 
 import cells_of_tests
+from told import ends
 
 from mnemoscope.errors import ConfigError, DataError
 from mnemoscope.executors import Event, Note, run_here, run_on_ray
@@ -77,17 +78,6 @@ def here(cells: Sequence[str], given: dict[str, str]) -> dict[str, bytes]:
 
     run_here(cells, work, lambda _: None)
     return kept
-
-
-def ends(events: Sequence[Event]) -> dict[str, Event]:
-    """The last event of each cell, which must be the only one that is not running, and not the first."""
-    by_cell: dict[str, list[Event]] = {}
-    for event in events:
-        by_cell.setdefault(event.cell, []).append(event)
-    for told in by_cell.values():
-        assert len(told) > 1
-        assert [event.state == "running" for event in told] == [True] * (len(told) - 1) + [False]
-    return {cell: told[-1] for cell, told in by_cell.items()}
 
 
 def test_a_failing_cell_is_told_and_the_others_go_on(run: Run, tmp_path: Path) -> None:

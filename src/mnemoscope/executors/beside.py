@@ -1,4 +1,8 @@
-"""Cells in processes of their own on this machine, several at once."""
+"""Cells in processes of their own on this machine, several at once.
+
+Not a ProcessPoolExecutor: that gives up all its processes where one is lost, so that a cell that always runs out of
+memory would use up the attempts of those beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from typing import Any
 
+from mnemoscope.errors import Interrupted
 from mnemoscope.executors.events import Event, Note, Told
 from mnemoscope.executors.worker import Finished, run_cell
 
@@ -39,7 +44,7 @@ def run_in_processes(cells: Sequence[str], work: Work, given: Any, told: Told, *
         retries: how often a cell is begun again whose process was lost.
 
     Raises:
-        KeyboardInterrupt: the user stopped the work; cells that run are stopped as well.
+        Interrupted, KeyboardInterrupt: the user stopped the work; cells that run are stopped as well.
     """
     threads = str(max(1, usable_cpus() // jobs))  # not by the cells that are left: numbers depend on it
     beside = _Beside(cells, (work, given), told, retries, threads)
@@ -128,11 +133,13 @@ class _Beside:
 
     def _hear(self, worker: _Worker) -> None:
         try:
-            said: Finished | tuple[str, int, int] = worker.pipe.recv()
+            said: Finished | Interrupted | tuple[str, int, int] = worker.pipe.recv()
         except (EOFError, OSError):
             self._miss(worker)
             return
         assert worker.cell is not None
+        if isinstance(said, Interrupted):  # Ctrl-C that this process was told to ignore, as one in the background is
+            raise said
         if not isinstance(said, Finished):
             self._told(Event(worker.cell, "running", *said))
             return
@@ -195,7 +202,10 @@ def _serve(pipe: connection.Connection) -> None:
         work, given = pipe.recv()
         for cell in iter(pipe.recv, None):
             pipe.send(run_cell(work, given, cell, pin))
-    except (KeyboardInterrupt, EOFError, ConnectionError):  # the driver stops, or is gone
+    except (Interrupted, KeyboardInterrupt) as stop:
+        with suppress(OSError):
+            pipe.send(Interrupted(str(stop)))
+    except (EOFError, ConnectionError):  # the driver is gone
         pass
 
 

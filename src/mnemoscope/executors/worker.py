@@ -1,4 +1,4 @@
-"""What runs in another process: one cell, and the board that its notes are left on in a Ray cluster."""
+"""What runs in another process: one cell, and the board that its notes are left on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mnemoscope.errors import Interrupted
 from mnemoscope.executors.events import Note, explained
 
 PAUSE = 0.25
@@ -41,11 +42,17 @@ class Board:
 
 
 def run_cell(work: Callable[[Any, str, Note], bytes], given: Any, cell: str, pin: Note) -> Finished:
-    """Run one cell; an Exception comes back as words, because not every exception can travel or be built again."""
+    """Run one cell; an Exception comes back as words, because not every exception can travel or be built again.
+
+    Raises:
+        Interrupted: the user stopped the work.
+    """
     note = sparing(pin)
     note("", 0, 0)
     try:
         return Finished(work(given, cell, note))
+    except Interrupted:
+        raise
     except Exception as error:
         return Finished(None, *explained(error))
 

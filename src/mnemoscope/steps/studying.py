@@ -67,7 +67,7 @@ def plan(study: Study, data: str | None, out: Path | None) -> Plan:
     _check(study)
     study = study.model_copy(update={"data": study.data.model_copy(update={"source": source})})
     grid = cells(study, {text: models.parse_matrices(text) for text in spellings(study)})
-    pool = read(source, None, None, _columns(study), seed=0)
+    pool = read(source, None, None, columns(study), seed=0)
     fixed = _fixed(study, pool)
     run = Run(out or Path("runs") / study.name)
     _refuse_others(run, fixed)
@@ -93,7 +93,8 @@ def _check(study: Study) -> None:
     models.check_loading(study.compute_options().load_in)
 
 
-def _columns(study: Study) -> Columns:
+def columns(study: Study) -> Columns:
+    """Where the fields of a study's records are."""
     data = study.data
     return Columns(
         text_column=data.text_column, id_column=data.id_column, group_column=data.group_column,
@@ -154,7 +155,13 @@ def run_cells(plan: Plan, where: Where) -> dict[str, str]:
     Raises:
         Interrupted: Ctrl-C; the same call goes on from there.
         ConfigError: the executor cannot run.
+        RunError: another call is running the study.
     """
+    with plan.run.alone():
+        return _run(plan, where)
+
+
+def _run(plan: Plan, where: Where) -> dict[str, str]:
     waiting = plan.waiting()
     known = _known(plan, waiting)
     plan.run.note(cells={cell.id: _described(cell) for cell in plan.cells})

@@ -1,0 +1,174 @@
+"""A study whose cells run in processes beside the driver, which is killed in its middle: the files of one run here."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import mnemoscope
+from mnemoscope import StudyResult, executors, steps
+from mnemoscope.executors import beside as executor
+from mnemoscope.study_file import read_study
+
+STUDY = {
+    "name": "jobs",
+    "compute": {"dtype": "float32", "device": "cpu"},
+    "attacks": ["loss"],
+    "training": {"rank": 2, "epochs": 2, "learning_rate": 0.01, "batch_size": 8, "dropout": 0.1, "heldout": 4},
+    "rules": {"resamples": 100},
+    "grid": [{"matrices": "q", "every_epoch": True}, {"matrices": "v", "copies": [4, 90], "generations": "4"}],
+}
+CELLS, FAILING = ("q-r2-x1-s13", "v-r2-x4-s13"), "v-r2-x90-s13"
+MAY_DIFFER = ("timings.json", "status.json")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A thread a process, as in this one, however many CPUs there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "usable_cpus", lambda: 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    """The study file."""
+    folder, draw = tmp_path_factory.mktemp("jobs"), random.Random(1)
+    rows = [
+        {
+            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
+            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
+        }
+        for i in range(64)
+    ]  # fmt: skip
+    texts, path = folder / "notes.jsonl", folder / "study.yaml"
+    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def here(file: Path) -> StudyResult:
+    """The study, run in this process."""
+    return mnemoscope.study(file, out=file.parent / "here")
+
+
+def files(folder: Path) -> dict[str, Any]:
+    """What must be equal: all but the base's traces, which only the study in this process keeps."""
+    found: dict[str, Any] = {
+        name: path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in MAY_DIFFER
+        for name in [path.relative_to(folder).as_posix()]
+        if not name.startswith("reference/")
+    }
+    manifest = json.loads(found["manifest.json"])
+    manifest["stages"] = {name: one for name, one in manifest["stages"].items() if not name.startswith("reference/")}
+    return {**found, "manifest.json": manifest}
+
+
+@pytest.fixture(scope="module")
+def scratch(file: Path) -> Iterator[Path]:
+    """The folder for temporary files, of this process and those that it starts."""
+    folder = file.parent / "scratch"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def killed(file: Path, scratch: Path) -> Path:
+    """The folder of the study, whose driver was killed while a cell was measured."""
+    out = file.parent / "beside"
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "mnemoscope", "study", str(file), "--out", str(out), "--jobs", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(scratch)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not list(out.glob("cells/*/cells/*/traces.parquet")):
+        assert driver.poll() is None, driver.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.communicate()  # its processes hold the other ends until they have ended
+    return out
+
+
+@pytest.fixture(scope="module")
+def beside(killed: Path, file: Path) -> StudyResult:
+    """The study, ended by the same call."""
+    assert "answers" not in json.loads((killed / "manifest.json").read_text())["stages"]
+    return mnemoscope.study(file, out=killed, jobs=2)
+
+
+def test_jobs_give_the_files_of_this_process(beside: StudyResult, here: StudyResult) -> None:
+    """Adapters, traces, answers and pages are equal byte for byte, also after the driver was killed."""
+    assert files(beside.run) == files(here.run)
+    assert beside.summary == here.summary
+    for cell in CELLS:
+        assert beside.audit(cell).scores.equals(here.audit(cell).scores)
+
+
+def test_a_failing_cell_is_recorded(beside: StudyResult, here: StudyResult) -> None:
+    """The same words as from this process, and no folder."""
+    assert beside.failed == here.failed == (FAILING,)
+    status = [steps.read_status(study.run)["cells"] for study in (beside, here)]
+    assert {cell: one["state"] for cell, one in status[0].items()} == {
+        **dict.fromkeys(CELLS, "done"),
+        FAILING: "failed",
+    }
+    assert status[0][FAILING]["error"] == status[1][FAILING]["error"]
+    assert {path.name for path in (beside.run / "cells").iterdir()} == set(CELLS)
+
+
+@pytest.mark.usefixtures("beside")
+def test_nothing_private_is_left_elsewhere(scratch: Path) -> None:
+    """Cells are written in their place; the killed processes left no file outside the study's folder either."""
+    assert not [path for path in scratch.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--jobs", "0"), "--jobs 0: give 1 or more"),
+        (("--jobs", "-2"), "--jobs -2: give 1 or more"),
+        (("--jobs", "2", "--executor", "ray"), "--jobs needs --executor here"),
+        (("--jobs", "2", "--address", "auto"), "--address needs --executor ray"),
+        (("--address", "auto", "--dry-run"), "--address needs --executor ray"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    refused: Callable[..., str], file: Path, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    """One line, before anything is read or written."""
+    assert says in refused("study", file, "--out", tmp_path / "run", *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_dtype_of_a_finished_cell_is_that_of_the_study(
+    beside: StudyResult, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after a cell's end and before the note of its dtype, a study goes on in that dtype all the same."""
+    out = Path(shutil.copytree(beside.run, tmp_path / "run"))
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest.pop("dtype") == "float32"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(executors, "run_in_processes", lambda *_, **__: None)
+    planned = steps.plan(read_study(file), None, out)
+    assert steps.run_cells(planned, steps.Where(jobs=2)) == {}
+    assert json.loads((out / "manifest.json").read_text())["dtype"] == "float32"
