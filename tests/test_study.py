@@ -8,7 +8,6 @@ import random
 import shutil
 from pathlib import Path
 
-import outcome_twin
 import pandas as pd
 import pytest
 import yaml
@@ -17,7 +16,6 @@ import mnemoscope
 from mnemoscope.cli import main
 from mnemoscope.errors import ConfigError, RunError
 from mnemoscope.steps import studying
-from mnemoscope.steps.collecting import outcome
 from mnemoscope.store import Run
 
 STUDY = {
@@ -156,39 +154,6 @@ def test_the_page_and_the_exports(done):
     exports = {path.name for path in (done.run / "export").iterdir()}
     assert {"points.csv", "answers.csv", "table_3_1.csv", "table_3_1.tex"} <= exports
     assert any(name.endswith(".svg") for name in exports)
-
-
-def test_what_a_cell_keeps_is_what_its_traces_say(done):
-    """outcome.parquet gives the answers what a slow reading of the traces, token by token, gives."""
-    planned = studying.reopened(Run(done.run))
-    for cell in planned.cells:
-        found = outcome(planned.folder(cell.id), cell, planned.study)
-        outcome_twin.check(found, planned.folder(cell.id), cell, planned.study.extraction.prefixes[0])
-
-
-def test_a_study_is_reported_again_without_traces_and_adapters(done, tmp_path):
-    """What is large in a cell may be deleted: page, summary and exports come out as they do with it, byte for byte."""
-    whole, small = (Path(shutil.copytree(done.run, tmp_path / name)) for name in ("whole", "small"))
-    for large in [*small.rglob("adapter"), *small.rglob("epochs"), *small.rglob("reference")]:
-        shutil.rmtree(large)
-    for large in small.rglob("traces.parquet"):
-        large.unlink()
-    for run in (whole, small):
-        shutil.rmtree(run / "export")
-        (run / "report.html").write_text("gone")
-        mnemoscope.report(run)
-    kept = files(small)
-    assert {name: bytes for name, bytes in files(whole).items() if name in kept} == kept
-    assert {name for name in files(done.run) if "/" not in name or name.startswith("export/")} <= set(kept)
-
-
-def test_a_study_of_an_earlier_mnemoscope_is_not_reported(done, tmp_path, refused):
-    """Its answers have no curves: one line says to run it again, which finds its cells."""
-    old = Path(shutil.copytree(done.run, tmp_path / "old"))
-    manifest = json.loads((old / "manifest.json").read_text())
-    del manifest["stages"]["answers"]["files"]["curves.parquet"]
-    (old / "manifest.json").write_text(json.dumps(manifest))
-    assert "run mnemoscope study" in refused("report", old)
 
 
 def test_a_second_call_does_nothing_again(done, file, tmp_path):

@@ -1,4 +1,7 @@
-"""A study whose cells run in processes beside the driver, which is killed in its middle: the files of one run here."""
+"""A study whose cells run in processes beside the driver, which is killed in its middle: the files of one run here.
+
+And what a cell of either keeps for the answers, so that what is large in it is not needed again.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import outcome_twin
 import pytest
 import yaml
 
 import mnemoscope
 from mnemoscope import StudyResult, executors, steps
 from mnemoscope.executors import beside as executor
+from mnemoscope.records import Extraction
+from mnemoscope.steps import studying
+from mnemoscope.steps.collecting import keep, outcome
+from mnemoscope.store import Run
 from mnemoscope.study_file import read_study
+from mnemoscope.tables import read_rows, write_rows
 
 STUDY = {
     "name": "jobs",
@@ -172,3 +182,53 @@ def test_the_dtype_of_a_finished_cell_is_that_of_the_study(
     planned = steps.plan(read_study(file), None, out)
     assert steps.run_cells(planned, steps.Where(jobs=2)) == {}
     assert json.loads((out / "manifest.json").read_text())["dtype"] == "float32"
+
+
+def test_what_a_cell_keeps_is_what_its_traces_say(here: StudyResult) -> None:
+    """outcome.parquet gives the answers what a slow reading of the traces, token by token, gives."""
+    planned = studying.reopened(Run(here.run))
+    for cell in planned.cells[:2]:
+        found = outcome(planned.folder(cell.id), cell, planned.study)
+        outcome_twin.check(found, planned.folder(cell.id), cell, planned.study.extraction.prefixes[0])
+
+
+def test_what_came_back_word_for_word_is_kept(here: StudyResult, tmp_path: Path) -> None:
+    """Of the fine-tuned model, at the first prefix; records that were not cut there are not spoken of."""
+    planned = studying.reopened(Run(here.run))
+    cell, folder = planned.cells[0], Path(shutil.copytree(planned.folder(CELLS[0]), tmp_path / "cell"))
+    own = folder / "cells" / cell.id
+    rows = [row for row in read_rows(own / "extractions.parquet", Extraction) if row.id not in ("n0", "n4")]
+    other = [replace(row, model="reference" if row.model == "target" else "target", prefix="0.9") for row in rows]
+    rows = [replace(row, verbatim=(row.model == "target") == (row.id in ("n2", "n9"))) for row in rows]
+    write_rows(own / "extractions.parquet", Extraction, [*rows, *other])
+    (own / "outcome.parquet").unlink()
+    keep(Run(folder), cell, planned.study)
+    found = outcome(folder, cell, planned.study)
+    assert found.verbatim == {one.id: one.id in ("n2", "n9") for one in found.records if one.id not in ("n0", "n4")}
+
+
+def test_a_study_is_reported_again_without_traces_and_adapters(here: StudyResult, tmp_path: Path) -> None:
+    """What is large in a cell may be deleted: page, summary and exports come out as they do with it, byte for byte."""
+    whole, small = (Path(shutil.copytree(here.run, tmp_path / name)) for name in ("whole", "small"))
+    for large in [*small.rglob("adapter"), *small.rglob("epochs"), *small.rglob("reference")]:
+        shutil.rmtree(large)
+    for large in small.rglob("traces.parquet"):
+        large.unlink()
+    for run in (whole, small):
+        shutil.rmtree(run / "export")
+        (run / "report.html").write_text("gone")
+        mnemoscope.report(run)
+    kept = files(small)
+    assert {name: content for name, content in files(whole).items() if name in kept} == kept
+    assert {name for name in files(here.run) if "/" not in name or name.startswith("export/")} <= set(kept)
+
+
+def test_a_study_of_an_earlier_mnemoscope_is_not_reported(
+    here: StudyResult, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """Its answers have no curves: one line says to run it again, which finds its cells."""
+    old = Path(shutil.copytree(here.run, tmp_path / "old"))
+    manifest = json.loads((old / "manifest.json").read_text())
+    del manifest["stages"]["answers"]["files"]["curves.parquet"]
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    assert "run mnemoscope study" in refused("report", old)

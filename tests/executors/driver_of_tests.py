@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cells_of_tests
 
+from mnemoscope.errors import Interrupted
 from mnemoscope.executors import Event, run_in_processes
 
 
@@ -23,7 +24,7 @@ def main(marks: str) -> None:
 
     try:
         run_in_processes(["a", "b", "never"], cells_of_tests.behave, given, told, jobs=2, retries=5)
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
         print("stopped", flush=True)
         sys.exit(130)
 
