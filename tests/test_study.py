@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import random
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from small_study import write_pairs
 
 import mnemoscope
 from mnemoscope.cli import main
@@ -36,16 +36,7 @@ MAY_DIFFER = ("timings.json", "status.json")
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """96 records of random letters, two a group, half of the groups for training."""
-    draw, path = random.Random(1), tmp_path_factory.mktemp("texts") / "notes.jsonl"
-    rows = [
-        {
-            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
-            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
-        }
-        for i in range(96)
-    ]  # fmt: skip
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+    return write_pairs(tmp_path_factory.mktemp("texts") / "notes.jsonl", 96)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 import outcome_twin
 import pytest
-import yaml
+from small_study import write_study
 
 import mnemoscope
 from mnemoscope import StudyResult, executors, steps
@@ -55,18 +54,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     """The study file."""
-    folder, draw = tmp_path_factory.mktemp("jobs"), random.Random(1)
-    rows = [
-        {
-            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
-            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
-        }
-        for i in range(64)
-    ]  # fmt: skip
-    texts, path = folder / "notes.jsonl", folder / "study.yaml"
-    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    path.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}))
-    return path
+    return write_study(tmp_path_factory.mktemp("jobs"), STUDY, tiny)
 
 
 @pytest.fixture(scope="module")

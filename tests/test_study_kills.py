@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from pathlib import Path
 
 import killed_study
 import pytest
-import yaml
 from killed_study import FIRST, SECOND, Killed, Ledger, files
+from small_study import write_study
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 STUDY = {
@@ -35,17 +34,7 @@ STUDY = {
 def studies(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     """A folder with the study run whole, the one that was killed, and the ledger."""
     folder = tmp_path_factory.mktemp("studies")
-    draw = random.Random(1)
-    rows = [
-        {
-            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
-            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
-        }
-        for i in range(64)
-    ]  # fmt: skip
-    texts, file = folder / "notes.jsonl", folder / "study.yaml"
-    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    file.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}))
+    file = write_study(folder, STUDY, tiny)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     arguments = [sys.executable, killed_study.__file__, str(file), str(folder)]
     said = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=900, check=False)

@@ -5,8 +5,6 @@ The tests run in the order of this file: the last one takes a node away.
 
 from __future__ import annotations
 
-import json
-import random
 import shutil
 import tempfile
 import threading
@@ -19,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from small_study import write_study
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'mnemoscope[ray]'")
 
@@ -88,18 +87,7 @@ def machines() -> Iterator[Machines]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     """The study file."""
-    folder, draw = tmp_path_factory.mktemp("spread"), random.Random(1)
-    rows = [
-        {
-            "id": f"n{i}", "group": f"g{i // 2}", "split": ("train", "dev", "train", "test")[i // 2 % 4],
-            "text": "".join(draw.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(24)),
-        }
-        for i in range(64)
-    ]  # fmt: skip
-    texts, path = folder / "notes.jsonl", folder / "study.yaml"
-    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    path.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}))
-    return path
+    return write_study(tmp_path_factory.mktemp("spread"), STUDY, tiny)
 
 
 @pytest.fixture(scope="module")
