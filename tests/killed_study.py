@@ -25,7 +25,7 @@ from typing import Any
 import mnemoscope
 
 FIRST, SECOND = "q-r2-x1-s13", "v-r2-x4-s13-p3"
-MAY_DIFFER = ("timings.json", "status.json")
+MAY_DIFFER = ("timings.json", "status.json", ".lock")
 
 
 @dataclass

@@ -44,13 +44,13 @@ def test_the_command_line_loads_no_torch() -> None:
 
 
 def test_import_is_quick() -> None:
-    """import mnemoscope takes less than 0.3 s, the interpreter's start included."""
-    assert seconds("-c", "import mnemoscope") < 0.3
+    """import mnemoscope takes less than four times what the interpreter's start takes: 0.1 s or so."""
+    assert seconds("-c", "import mnemoscope") < 4 * seconds("-c", "pass")
 
 
 def test_help_is_quick() -> None:
-    """mnemoscope --help takes less than 0.7 s."""
-    assert seconds("-m", "mnemoscope", "--help") < 0.7
+    """mnemoscope --help takes less than four times what its libraries take to be imported: under a second."""
+    assert seconds("-m", "mnemoscope", "--help") < 4 * seconds("-c", "import cyclopts, pydantic, rich.table")
 
 
 def test_public_names() -> None:

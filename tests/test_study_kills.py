@@ -14,6 +14,8 @@ import pytest
 from killed_study import FIRST, SECOND, Killed, Ledger, files
 from small_study import write_study
 
+from mnemoscope.store import LOCK
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 STUDY = {
     "name": "killed",
@@ -67,7 +69,8 @@ def test_nothing_half_done_is_left(studies: Path) -> None:
     """No half file, no checkpoint: not even empty folders differ."""
     names = [{path.relative_to(studies / one) for path in (studies / one).rglob("*")} for one in ("killed", "whole")]
     assert names[0] == names[1]
-    assert not [path for path in names[0] if path.name.startswith(".") or "checkpoint" in path.name]
+    hidden = [path for path in names[0] if path.name.startswith(".") or "checkpoint" in path.name]
+    assert hidden == [Path(LOCK)]
 
 
 def test_the_kills_were_everywhere(studies: Path, killed: Killed) -> None:

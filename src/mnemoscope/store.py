@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from mnemoscope.errors import RunError
 
 SCHEMA_VERSION = "1"
@@ -74,6 +72,8 @@ class Run:
         Raises:
             RunError: another process has it.
         """
+        from filelock import FileLock, Timeout  # slow to import, and only a study needs it
+
         _make(self.folder)
         lock = FileLock(self.path(LOCK), timeout=0)
         try:

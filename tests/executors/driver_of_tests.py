@@ -5,6 +5,7 @@ Its processes import this file first; they wait in it for the file FOLDER/go.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from mnemoscope.executors import Event, run_in_processes
 
 def main(marks: str) -> None:
     """Print each event's cell, and `stopped` at Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored
     given = {"marks": marks, "a": "endless", "b": "training"}
 
     def told(event: Event) -> None:
