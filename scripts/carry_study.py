@@ -38,7 +38,8 @@ def pack(run: Path, archive: Path) -> int:
     done = [cell.id for cell in plan.cells if cell.id not in waiting]
     with tarfile.open(archive, "w:xz", preset=6) as packed:
         for name in STUDY:
-            packed.add(run / name, name)
+            if (run / name).is_file():  # a study that has not answered yet may have no timings of its own
+                packed.add(run / name, name)
         for cell in done:
             for path, name in _files(plan, cell):
                 packed.add(path, name)
