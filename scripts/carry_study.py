@@ -3,8 +3,8 @@
     python scripts/carry_study.py pack RUN ARCHIVE.tar.xz        there; adapters and traces stay
     python scripts/carry_study.py unpack RUN ARCHIVE.tar.xz … --data PHEE    here: unpacks them, computes the answers
 
-An archive holds the texts of the records and is as private as they are. A folder made of archives can be reported,
-compared and answered again; cells that were not finished are run by `mnemoscope study` with the model, as ever.
+An archive holds the texts of the records and is as private as they are. A folder made of archives can be reported
+and answered again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What runs in another process: one cell, and the board that its notes are left on."""
+"""What runs in another process: one cell, and the board that its notes are left on in a Ray cluster."""
 
 from __future__ import annotations
 
