@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 
 from mnemoscope import models
+from mnemoscope.models.batches import pad
 from mnemoscope.models.callbacks import perplexity
 from mnemoscope.records import TrainingStep
 
@@ -30,13 +31,13 @@ def finetune_module():
 @pytest.fixture(name="seen")
 def seen_batches(module, monkeypatch):
     """The records of every micro-batch, in order: `train_tiny` begins record i with token 3 + i."""
-    batches, real = [], module.collate
+    batches, real = [], module.pack
 
-    def collate(rows):
+    def pack(rows):
         batches.append([row["input_ids"][1] - 3 for row in rows])
         return real(rows)
 
-    monkeypatch.setattr(module, "collate", collate)
+    monkeypatch.setattr(module, "pack", pack)
     return batches
 
 
@@ -182,9 +183,9 @@ def test_the_first_loss_is_that_of_the_base(opened, train, tmp_path):
     assert steps[0].loss == pytest.approx(-traces.columns["logprob"].astype(np.float64).mean(), rel=1e-5)
 
 
-def test_padding_is_masked_by_length(module):
+def test_padding_is_masked_by_length():
     """The pad token inside a record is trained on like any other; padding and start tokens are not."""
-    batch = module.collate([{"input_ids": [0, 5, 1, 6, 1]}, {"input_ids": [0, 1]}])  # 1 is end and pad token
+    batch = pad([{"input_ids": [0, 5, 1, 6, 1]}, {"input_ids": [0, 1]}])  # 1 is end and pad token
     assert batch["labels"].tolist() == [[-100, 5, 1, 6, 1], [-100, 1, -100, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]]
     assert batch["input_ids"][0].tolist() == [0, 5, 1, 6, 1]

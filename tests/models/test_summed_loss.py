@@ -8,7 +8,7 @@ import torch
 
 from mnemoscope import models
 from mnemoscope.models import loss as chunked
-from mnemoscope.models.finetune import collate
+from mnemoscope.models.batches import pad
 
 
 @pytest.fixture(name="adapted")
@@ -20,7 +20,7 @@ def adapted_model(opened, perturb):
 
 
 def batch_of(rows, lengths):
-    return collate([{"input_ids": [0, *map(int, ids)]} for ids in rows(lengths).ids])
+    return pad([{"input_ids": [0, *map(int, ids)]} for ids in rows(lengths).ids])
 
 
 def gradients(model, value):
@@ -58,7 +58,7 @@ def test_a_scaled_loss_has_scaled_gradients(adapted, rows):
 def test_the_loss_is_the_sum_of_its_records(adapted, rows):
     """Records in one batch have the loss of the same records apart: padding counts nothing."""
     drawn = rows([3, 17, 8]).ids
-    alone = [chunked.summed_loss(adapted, collate([{"input_ids": [0, *map(int, ids)]}])).item() for ids in drawn]
+    alone = [chunked.summed_loss(adapted, pad([{"input_ids": [0, *map(int, ids)]}])).item() for ids in drawn]
     assert chunked.summed_loss(adapted, batch_of(rows, [3, 17, 8])).item() == pytest.approx(sum(alone), rel=1e-5)
 
 
@@ -73,7 +73,7 @@ def test_the_loss_is_what_the_trace_measures(opened, rows):
 
 def test_nothing_labelled(adapted):
     """A batch of start tokens alone has loss zero and gradients of zero."""
-    value = chunked.summed_loss(adapted, collate([{"input_ids": [0]}, {"input_ids": [0]}]))
+    value = chunked.summed_loss(adapted, pad([{"input_ids": [0]}, {"input_ids": [0]}]))
     assert value.item() == 0
     assert all(not gradient.any() for gradient in gradients(adapted, value).values())
 

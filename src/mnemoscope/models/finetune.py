@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from mnemoscope.errors import Interrupted
+from mnemoscope.models.batches import pack, packs, pad
 from mnemoscope.models.callbacks import EPOCH, EachEpoch, HeldOut, Progress
 from mnemoscope.models.forward import BATCH_TOKENS
 from mnemoscope.models.lora import quiet, save_adapter
-from mnemoscope.models.loss import IGNORED, summed_loss
+from mnemoscope.models.loss import summed_loss
 from mnemoscope.records import TrainingStep
 
 if TYPE_CHECKING:
@@ -84,18 +85,6 @@ class _Records(torch.utils.data.Dataset[dict[str, list[int]]]):
         return {"input_ids": self.rows[i]}
 
 
-def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Right-padded batch; labels are masked by length, because pad may be a token that records contain."""
-    lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-    ids = torch.zeros((len(rows), int(lengths.max())), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : lengths[i]] = torch.tensor(row["input_ids"])
-    mask = torch.arange(ids.shape[1]) < lengths[:, None]
-    labels = ids.masked_fill(~mask, IGNORED)
-    labels[:, 0] = IGNORED  # nothing predicts the start token, so it must not count among the tokens either
-    return {"input_ids": ids, "attention_mask": mask.long(), "labels": labels}
-
-
 class _Trainer(Trainer):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -153,7 +142,7 @@ def finetune(
         model=lm.model,
         args=_arguments(recipe, work, lm.device),
         train_dataset=_Records(training, lm.start_id),
-        data_collator=collate,
+        data_collator=pack if packs(lm) else pad,
         callbacks=callbacks,
     )
     start = newest_checkpoint(work)

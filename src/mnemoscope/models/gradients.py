@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from peft import get_peft_model_state_dict
 
 from mnemoscope.errors import ModelError
-from mnemoscope.models.finetune import collate
+from mnemoscope.models.batches import pad
 from mnemoscope.models.forward import Tick, each_batch, plan_batches
 from mnemoscope.models.loss import summed_loss
 
@@ -72,7 +72,7 @@ def _not_plain(kind: str) -> ModelError:
 
 def _batch(lm: LanguageModel, matrices: list[Any], ids: list[NDArray[np.int32]]) -> NDArray[np.float64]:
     """Norms of some records, shape (B,)."""
-    rows = collate([{"input_ids": [lm.start_id, *map(int, row)]} for row in ids])
+    rows = pad([{"input_ids": [lm.start_id, *map(int, row)]} for row in ids])
     batch = {name: value.to(lm.device) for name, value in rows.items()}
     squares = torch.zeros(len(ids), dtype=torch.float64, device=lm.device)
     watched = [_Watched(matrix, batch["input_ids"].numel(), squares) for matrix in matrices]

@@ -25,7 +25,7 @@ ROWS = (160, 2048)
 def summed_loss(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Sum of the cross-entropy over all labelled tokens of the batch, nats; the token at t is predicted from t - 1."""
     body, head = body_and_head(model)
-    hidden = body(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
+    hidden = body(**{name: value for name, value in batch.items() if name != "labels"}, use_cache=False)
     labels = batch["labels"][:, 1:]
     told = labels != IGNORED
     loss: torch.Tensor = _Chunked.apply(hidden.last_hidden_state[:, :-1][told], head, labels[told])  # type: ignore[no-untyped-call]
