@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -56,7 +57,7 @@ def records_in(batch):
     """The records of a packed batch, cut where positions begin anew; padding has no labels and is left out."""
     for ids, positions, labels in zip(batch["input_ids"], batch["position_ids"], batch["labels"], strict=True):
         starts = [*np.flatnonzero(positions.numpy() == 0), len(ids)]
-        for i, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+        for i, (start, end) in enumerate(itertools.pairwise(starts)):
             last = i == len(starts) - 2
             if last and end - start > 1 and (labels[start + 1 : end] == -100).all():
                 continue
