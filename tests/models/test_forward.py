@@ -55,6 +55,19 @@ def same(one, other):
     return all(np.array_equal(one.columns[name], other.columns[name]) for name in COLUMNS)
 
 
+@pytest.mark.parametrize(("held", "vocabulary"), [(5, 100), (256, 1), (1, 258), (7, 10**6)])
+def test_blocks_of_the_output_layer_do_not_matter(opened, rows, monkeypatch, held, vocabulary):
+    """However many tokens and logits are worked out at once, the columns are their definitions."""
+    monkeypatch.setattr(forward, "HEAD_ROWS", (held, held))
+    monkeypatch.setattr(forward, "VOCABULARY", vocabulary)
+    lm, tokens = opened(), rows(LENGTHS)
+    traces, _ = models.trace(lm, tokens, models.plan_batches(tokens.lengths))
+    slow = [slow_trace(lm, ids) for ids in tokens.ids]
+    for name in ("logprob", "gap", "rank", "mean_logprob", "std_logprob"):
+        want = np.concatenate([found[name] for found in slow])
+        np.testing.assert_allclose(traces.columns[name], want, rtol=1e-5, atol=1e-5)
+
+
 def test_columns_are_their_definitions(opened, rows):
     """Every column of a float32 trace is what its definition gives on the full logits in float64."""
     lm, tokens = opened(), rows(LENGTHS)

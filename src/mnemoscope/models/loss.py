@@ -17,8 +17,8 @@ from mnemoscope.models.load import body_and_head
 IGNORED = -100
 """The label that is left out of the loss, as in torch."""
 
-ROWS = (160, 2048)
-"""Tokens whose logits are held at once on a CPU and on a GPU: enough to keep the matrix product efficient, 31 and
+ROWS = (256, 2048)
+"""Tokens whose logits are held at once on a CPU and on a GPU: enough to keep the matrix product efficient, 50 and
 400 MB for a 50k vocabulary."""
 
 
