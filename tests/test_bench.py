@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mnemoscope import models
 from mnemoscope.config import Compute, Training
 from mnemoscope.records import Record
+from mnemoscope.steps import judging
 from mnemoscope.steps.bench import Bench
 from mnemoscope.steps.opening import fresh_adapter
 from mnemoscope.store import Run
@@ -97,3 +100,47 @@ def test_without_a_run_nothing_is_written(bench, tmp_path):
     assert list(read.columns) == list(kept.columns)
     for name, values in read.columns.items():
         np.testing.assert_array_equal(values, kept.columns[name], err_msg=name)
+
+
+def test_cells_of_several_seeds_share_their_bases(bench, monkeypatch):
+    """Cells whose seeds take turns read the base once a seed; only the last eight seeds are kept."""
+    seen, real = [], models.trace
+
+    def trace(lm, tokens, *rest):
+        seen.append(tokens.record_ids)
+        return real(lm, tokens, *rest)
+
+    monkeypatch.setattr(models, "trace", trace)
+    bench.run = None
+    for seed in (13, 7, 81, 13, 7, 81):
+        assert bench.reference(bench.of(seed)).ids == tuple(record.id for record in bench.of(seed).records)
+    assert len(seen) == 3
+    for seed in range(100, 108):
+        bench.reference(bench.of(seed))
+    assert len(seen) == 11
+    bench.reference(bench.of(107))
+    assert len(seen) == 11
+    bench.reference(bench.of(13))
+    assert len(seen) == 12
+
+
+def test_checks_of_the_texts_are_made_once_a_seed(tmp_path, monkeypatch):
+    """They know no model: cells with the same records have the same checks, another cell makes its own."""
+    made, real = [], judging.texts.blind_words
+
+    def blind_words(given):
+        made.append(len(given))
+        return real(given)
+
+    monkeypatch.setattr(judging.texts, "blind_words", blind_words)
+
+    def checks(folder, given):
+        case = SimpleNamespace(run=Run(tmp_path / folder), records=list(given), records_key=folder)
+        return judging.check_texts(case)
+
+    one, two = checks("one", records(32)), checks("two", records(32))
+    assert made == [32]
+    for name, scores in one.items():
+        np.testing.assert_array_equal(np.ma.filled(scores, -9), np.ma.filled(two[name], -9), err_msg=name)
+    checks("three", records(30))
+    assert made == [32, 30]

@@ -237,12 +237,12 @@ def _in_blocks(head: Any, hidden: torch.Tensor, held: int) -> Callable[[torch.Te
     plain = type(head) is torch.nn.Linear and head.bias is None
     if not plain or hidden.device.type != "cpu" or hidden.dtype != torch.float32:
         return cast("Callable[[torch.Tensor], torch.Tensor]", head)
-    buffer = hidden.new_empty(min(held, len(hidden)), head.out_features)
+    weights, buffer = torch.split(head.weight, VOCABULARY), hidden.new_empty(min(held, len(hidden)), head.out_features)
 
     def logits_of(some: torch.Tensor) -> torch.Tensor:
         logits = buffer[: len(some)]
-        for weights, block in zip(head.weight.split(VOCABULARY), logits.split(VOCABULARY, dim=1), strict=True):
-            torch.mm(some, weights.t(), out=block)
+        for some_weights, block in zip(weights, torch.split(logits, VOCABULARY, dim=1), strict=True):
+            torch.mm(some, some_weights.t(), out=block)
         return logits
 
     return logits_of

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Tick = Callable[[int], None]
 
+SEEDS = 8
+"""Seeds whose reference traces stay in memory: on all of PHEE 12 MB each."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeedSet:
@@ -54,7 +57,7 @@ class Bench:
         self._pool = pool
         self._tokens = models.tokenize(self.lm, pool, max_tokens=compute.max_tokens)
         self._seeds: dict[int, SeedSet] = {}
-        self._last: tuple[str, Traces] | None = None
+        self._bases: dict[str, Traces] = {}
 
     def of(self, seed: int) -> SeedSet:
         """The records of a seed."""
@@ -92,11 +95,14 @@ class Bench:
     def reference(self, given: SeedSet) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked.
 
-        Those of the last seed stay in memory: a process beside the driver leaves no private file outside the study.
+        Those of the last SEEDS seeds stay in memory: neighbouring cells are often of other seeds, and a process beside
+        the driver leaves no private file outside the study.
         """
-        if self._last is None or self._last[0] != given.key:
-            self._last = given.key, self._read_base(given)
-        return self._last[1]
+        found = self._bases.pop(given.key, None) or self._read_base(given)
+        self._bases[given.key] = found  # the last used stands last
+        if len(self._bases) > SEEDS:
+            del self._bases[next(iter(self._bases))]
+        return found
 
     def _read_base(self, given: SeedSet) -> Traces:
         return self._traced(given) if self.run is None else self._kept(self.run, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import mnemoscope.data as texts
 from mnemoscope import provenance, registry, stats
 from mnemoscope.leaks import CanaryResult, Judgement, Sampled, SpanLeak
 from mnemoscope.progress import bar
-from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Scores
+from mnemoscope.records import Counterfactual, Estimate, Extraction, Generation, Record, Scores
 from mnemoscope.steps.canaries import estimate_canaries
 from mnemoscope.tables import read_rows, read_scores, write_rows, write_scores
 
@@ -36,26 +37,34 @@ def check_texts(case: Case) -> dict[str, Scores]:
 
     near_across and near_within are 1 where the record has a near copy in the other class or in its own.
     """
-    run, records = case.run, case.records
+    run, records = case.run, tuple(case.records)
+
+    def work() -> None:
+        with run.writing(CHECKS) as out:
+            found = _checked(records)
+            write_scores(out, records, found, {name: _why_not(name, scores) for name, scores in found.items()})
+
+    run.stage("checks", {"records": case.records_key, "versions": provenance.versions()}, [CHECKS], work)
+    return read_scores(run.path(CHECKS))
+
+
+@lru_cache(maxsize=8)
+def _checked(records: tuple[Record, ...]) -> dict[str, Scores]:
+    """The checks themselves: they know no model, so cells of a study with the same records have the same."""
     checks: dict[str, Callable[[], Scores]] = {
         "blind_words": lambda: texts.blind_words(records),
         "blind_ngrams": lambda: texts.blind_ngrams(records),
         f"overlap_{OVERLAP}": lambda: texts.overlap(records, OVERLAP),
     }
-
-    def work() -> None:
-        found: dict[str, Scores] = {}
-        with bar("check the texts", len(checks) + 1, "checks") as tick, run.writing(CHECKS) as out:
-            for name, check in checks.items():
-                found[name] = check()
-                tick(1)
-            for name, near in texts.near_duplicates(records).items():
-                found[f"near_{name}"] = np.ma.masked_array(near.astype(np.float64), mask=np.zeros(len(near), bool))
+    found: dict[str, Scores] = {}
+    with bar("check the texts", len(checks) + 1, "checks") as tick:
+        for name, check in checks.items():
+            found[name] = check()
             tick(1)
-            write_scores(out, records, found, {name: _why_not(name, scores) for name, scores in found.items()})
-
-    run.stage("checks", {"records": case.records_key, "versions": provenance.versions()}, [CHECKS], work)
-    return read_scores(run.path(CHECKS))
+        for name, near in texts.near_duplicates(records).items():
+            found[f"near_{name}"] = np.ma.masked_array(near.astype(np.float64), mask=np.zeros(len(near), bool))
+        tick(1)
+    return found
 
 
 def _why_not(name: str, scores: Scores) -> list[str | None]:
