@@ -52,10 +52,20 @@ def test_shared_groups_widen_the_interval():
 
 def test_seeds_by_hand():
     """Of the values 1, 2, 3: mean 2, t = 2 / (1 / sqrt 3) = 3.4641 on 2 degrees, half width 4.302653 / sqrt 3."""
-    found = pooled([panel(s, [s, s + 1e-9], ["a", "b"]) for s in (1, 2, 3)], RULES, rng())
+    found = pooled([panel(s, [s, s + 1e-9], ["a", "b"]) for s in (1, 2, 3)], RULES, rng(), bounded=False)
     reach = 4.302653 / np.sqrt(3)
     assert (found.seed_low, found.seed_high) == pytest.approx((2 - reach, 2 + reach), abs=1e-6)
     assert found.seed_p_value == pytest.approx(0.0741799, abs=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_is_bounded_ends_at_its_bound_across_seeds_too(sign):
+    """Of .9, .95, 1: mean .95, half width 4.302653 * .05 / sqrt 3 = .124207, so the high end would be 1.074207."""
+    panels = [panel(s, [sign * x] * 2, ["a", "b"]) for s, x in enumerate((0.9, 0.95, 1))]
+    found, free = pooled(panels, RULES, rng()), pooled(panels, RULES, rng(), bounded=False)
+    assert sorted([found.seed_low * sign, found.seed_high * sign]) == pytest.approx([0.825793, 1], abs=1e-6)
+    assert sorted([free.seed_low * sign, free.seed_high * sign]) == pytest.approx([0.825793, 1.074207], abs=1e-6)
+    assert found.seed_p_value == free.seed_p_value
 
 
 def test_each_seed_has_its_own_interval():

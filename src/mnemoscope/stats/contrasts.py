@@ -165,7 +165,7 @@ class Bootstrap:
         apart = [panel.areas[0].plus(-1, panel.areas[1]) for panel in panels]
         values, level = [one.value for one in apart], self.rules.level
         value, joint = float(np.mean(values)), np.mean([one.joint for one in apart], axis=0)
-        records, seeds = within(value, joint, level), across(values, level)
+        records, seeds = within(value, joint, level), across(values, level, limit=1.0)
         own = [percentile(one.alone, level) for one in apart]
         return Spread(
             value, *records[:3], METHOD.format(self.rules.resamples), *seeds[:3], values=tuple(values),

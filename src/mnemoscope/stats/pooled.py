@@ -53,7 +53,8 @@ def pooled(
     may stand in several seeds, as member in one and held out in another, and seeds taken for independent would promise
     too much. A seed of which a resample leaves nothing is no part of that resample's mean. Each seed's own interval is
     from the same resamples. Where the mean never changes, the interval from the records is Clopper-Pearson's on the
-    groups, stretched to -1..1, or missing if the statistic is not `bounded` by them.
+    groups, stretched to -1..1, or missing if the statistic is not `bounded` by them; a bounded one's interval across
+    seeds ends there too.
     """
     panels, left = _usable(found)
     if not panels:
@@ -103,7 +104,8 @@ def _whole(values: NDArray[np.float64], draws: NDArray[np.float64], level: float
     """Both intervals of the mean; `values` has shape (n_seeds,), `draws` (resamples, n_seeds)."""
     kept = draws[np.isfinite(draws).any(axis=1)]
     value = float(values.mean())
-    records, seeds = within(value, np.nanmean(kept, axis=1), level), across(values.tolist(), level)
+    records = within(value, np.nanmean(kept, axis=1), level)
+    seeds = across(values.tolist(), level, limit=1.0 if n_groups is not None else np.inf)
     method = METHOD.format(len(kept)) if records.low is not None else "none"
     if records.low is None and n_groups is not None:
         records, method = _stretched(value, n_groups, level)

@@ -82,10 +82,11 @@ def within(value: float, draws: NDArray[np.float64], level: float) -> Ends:
     return Ends(found.low, found.high, 2 * float(stats.norm.sf(abs(value) / draws.std(ddof=1))))
 
 
-def across(values: Sequence[float], level: float) -> Ends:
+def across(values: Sequence[float], level: float, *, limit: float = float("inf")) -> Ends:
     """Student's t of one value a seed: it speaks of other seeds, on the same records.
 
-    No interval below two seeds, and none where all seeds give the same.
+    No interval below two seeds, and none where all seeds give the same. It ends at ±`limit`, beyond which the statistic
+    cannot lie: t does not know that, and what is cut off holds no value that could be true.
     """
     if len(values) < 2:
         return Ends(None, None, None)
@@ -93,4 +94,4 @@ def across(values: Sequence[float], level: float) -> Ends:
         return Ends(None, None, None, NO_SEED_SPREAD)
     found = stats.ttest_1samp(values, 0.0)
     low, high = found.confidence_interval(level)
-    return Ends(float(low), float(high), float(found.pvalue))
+    return Ends(max(float(low), -limit), min(float(high), limit), float(found.pvalue))
