@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
@@ -25,6 +28,7 @@ from mnemoscope import models, provenance
 from mnemoscope.models.forward import padded, plan_batches, trace
 from mnemoscope.models.load import body_and_head
 
+finetuning = importlib.import_module("mnemoscope.models.finetune")  # a function of that name hides it
 MODEL = "smollm2-135m-instruct-q4"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -58,10 +62,11 @@ def bare_forward(lm: models.LanguageModel, tokens: models.Tokens) -> None:
         head(body(input_ids=inputs, attention_mask=mask, use_cache=False).last_hidden_state[mask.bool()])
 
 
-def train(lm: models.LanguageModel, tokens: models.Tokens, device: torch.device) -> None:
-    parts = models.micro_batches(tokens.lengths, 64, device=device)
-    recipe = models.Recipe(1e-3, 64, parts, epochs=1, warmup_steps=1, save_steps=10**6, seed=1)
-    with tempfile.TemporaryDirectory() as folder:
+def train(lm: models.LanguageModel, tokens: models.Tokens, batch: int, *, packed: bool = True) -> None:
+    parts = models.micro_batches(tokens.lengths, batch, device=lm.device)
+    recipe = models.Recipe(1e-3, batch, parts, epochs=1, warmup_steps=1, save_steps=10**6, seed=1)
+    able = nullcontext() if packed else patch.object(finetuning, "packs", return_value=False)
+    with tempfile.TemporaryDirectory() as folder, able:
         out = Path(folder)
         models.finetune(lm, tokens, tokens.take([]), recipe, work=out / "work", out=out / "adapter", facts={})
 
@@ -84,11 +89,15 @@ def main() -> None:
         traced.append(timed(lambda: trace(lm, tokens, plan)))
         rates.append(rate(lm.dtype))
     models.add_lora(lm, matrices=models.parse_matrices(given.matrices), rank=given.rank, alpha=16, dropout=0.05, seed=1)
-    training = timed(lambda: train(lm, tokens, lm.device))
+    training = timed(lambda: train(lm, tokens, 64))
     rates.append(rate(lm.dtype))
+    some, apart, together = tokens.take(range(min(len(tokens), 128))), [], []
+    for _ in range(3):
+        apart.append(timed(lambda: train(lm, some, 16, packed=False)))
+        together.append(timed(lambda: train(lm, some, 16)))
     floor, used = statistics.median(rates), str(lm.dtype).removeprefix("torch.")
     others = {name: dtype for name, dtype in DTYPES.items() if dtype != lm.dtype}
-    n = tokens.total
+    n, slower = tokens.total, min(apart) / min(together)
     score, learn, plain = n / min(traced), n / training, n / min(bare)
     what = f"training ({given.matrices}, rank {given.rank})"
     cpu = provenance.machine()
@@ -100,6 +109,12 @@ def main() -> None:
         ("scoring (trace)", f"{score:.0f} tokens/s", f"{2e-9 * parameters * score / floor:.0%} of the {used} rate"),
         ("cost of the trace's columns", f"{plain / score - 1:+.1%}", "over the bare forward"),
         (what, f"{learn:.0f} tokens/s", f"{4e-9 * parameters * learn / floor:.0%} of the {used} rate"),
+        ("batches of 16, packed", f"{some.total / min(together):.0f} tokens/s", f"{len(some)} records"),
+        (
+            "batches of 16, padded",
+            f"{some.total / min(apart):.0f} tokens/s",
+            f"{slower:.1f} times as long",
+        ),
     ]
     for row in table:
         print("{:<34}{:>18}   {}".format(*row))
