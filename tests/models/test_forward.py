@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mnemoscope import models
 from mnemoscope.errors import ModelError
-from mnemoscope.models import forward
+from mnemoscope.models import columns, forward
 from mnemoscope.traces import COLUMNS
 
 LENGTHS = [7, 1, 30, 2, 12, 12, 1, 25]
@@ -55,11 +55,12 @@ def same(one, other):
     return all(np.array_equal(one.columns[name], other.columns[name]) for name in COLUMNS)
 
 
-@pytest.mark.parametrize(("held", "vocabulary"), [(5, 100), (256, 1), (1, 258), (7, 10**6)])
-def test_blocks_of_the_output_layer_do_not_matter(opened, rows, monkeypatch, held, vocabulary):
+@pytest.mark.parametrize(("held", "vocabulary", "cached"), [(5, 100, 1), (256, 1, 800), (1, 258, 10**6), (7, 10**6, 1)])
+def test_blocks_do_not_matter(opened, rows, monkeypatch, held, vocabulary, cached):
     """However many tokens and logits are worked out at once, the columns are their definitions."""
-    monkeypatch.setattr(forward, "HEAD_ROWS", (held, held))
-    monkeypatch.setattr(forward, "VOCABULARY", vocabulary)
+    monkeypatch.setattr(columns, "HEAD_ROWS", (held, held))
+    monkeypatch.setattr(columns, "VOCABULARY", vocabulary)
+    monkeypatch.setattr(columns, "CACHED", cached)
     lm, tokens = opened(), rows(LENGTHS)
     traces, _ = models.trace(lm, tokens, models.plan_batches(tokens.lengths))
     slow = [slow_trace(lm, ids) for ids in tokens.ids]
@@ -92,7 +93,7 @@ def test_reductions_by_definition(dtype):
     truth = torch.arange(40) * 7
     truth[4] = 7
     truth[5] = logits[5].argmax()
-    found = forward._reduce(logits.clone(), truth).double().numpy()
+    found = columns._reduce(logits.clone(), truth).double().numpy()
     for i, (row, true) in enumerate(zip(logits.double(), truth.tolist(), strict=True)):
         gap = float(row[true]) - np.delete(row.numpy(), true).max()
         assert found[i, 1] == np.float32(gap)
@@ -106,7 +107,7 @@ def test_reductions_by_definition(dtype):
 
 def test_moments_of_a_known_distribution():
     """p = (.7, .2, .1) has mu = -.801819 and sigma = .703126."""
-    found = forward._reduce(torch.log(torch.tensor([[0.7, 0.2, 0.1]])), torch.tensor([1]))[0]
+    found = columns._reduce(torch.log(torch.tensor([[0.7, 0.2, 0.1]])), torch.tensor([1]))[0]
     assert found[4].item() == pytest.approx(-0.801819, abs=1e-6)
     assert found[5].item() == pytest.approx(0.703126, abs=1e-6)
     assert found[0].item() == pytest.approx(np.log(0.2), abs=1e-6)
@@ -116,8 +117,8 @@ def test_a_reduction_does_not_depend_on_its_neighbours():
     """Rows are reduced alone: cutting the logits anywhere changes no bit."""
     logits = torch.randn(50, 258, generator=torch.Generator().manual_seed(5))
     truth = torch.arange(50)
-    whole = forward._reduce(logits.clone(), truth)
-    parts = [forward._reduce(logits[a:b].clone(), truth[a:b]) for a, b in [(0, 1), (1, 24), (24, 50)]]
+    whole = columns._reduce(logits.clone(), truth)
+    parts = [columns._reduce(logits[a:b].clone(), truth[a:b]) for a, b in [(0, 1), (1, 24), (24, 50)]]
     assert torch.equal(whole, torch.cat(parts))
 
 

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from mnemoscope.errors import ModelError
-from mnemoscope.models.forward import Tick, collect, columns_of, padded, plan_batches, trace
+from mnemoscope.models.columns import columns_of
+from mnemoscope.models.forward import Tick, collect, padded, plan_batches, trace
 from mnemoscope.models.load import body_and_head
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ x(t+1). So every token of a record is scored, the first one after the start toke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mnemoscope.decoding import Decoding
 from mnemoscope.errors import ModelError
+from mnemoscope.models.columns import columns_of
 from mnemoscope.models.load import body_and_head
-from mnemoscope.models.warping import warped
 from mnemoscope.traces import COLUMNS, Traces
 
 if TYPE_CHECKING:
@@ -39,17 +39,6 @@ enough to pad little and, on a CPU, to stay in the cache. With 2048 two cores re
 
 HELD = 8192
 """Tokens whose keys and values a batch holds at most: 1 GB for 8B weights with grouped heads, 4 GB for 7B without."""
-
-HEAD_ROWS = (256, 2048)
-"""Tokens whose logits are held at once on a CPU and on a GPU: enough for the output layer's product to be efficient."""
-
-VOCABULARY = 1024
-"""Logits a token that a CPU works out at once: their weights stay in its cache while all HEAD_ROWS go by. With the
-whole vocabulary at once the output layer took up to 1.7 times as long."""
-
-ROWS = (24, 1024)
-"""Tokens that are reduced at once: 24 rows of a 50k vocabulary stay in a core's cache; 1024 keep a GPU busy longer than
-it takes to hand it the next sweep, and each sweep then holds 200 MB."""
 
 
 def plan_batches(
@@ -209,45 +198,6 @@ def _batch(
     return columns_of(lm, hidden[mask.bool()], truth, decodings)
 
 
-def columns_of(
-    lm: LanguageModel, hidden: torch.Tensor, truth: torch.Tensor, decodings: Sequence[Decoding] = ()
-) -> dict[str, NDArray[np.generic]]:
-    """Columns of N tokens from the hidden states that predict them (N, D) and the true ids (N,)."""
-    _, head = body_and_head(lm.model)
-    changed = [decoding for decoding in decodings if decoding != Decoding()]
-    held, rows = (size[hidden.device.type == "cuda"] for size in (HEAD_ROWS, ROWS))
-    logits_of = _in_blocks(head, hidden, held)
-    chunks = [
-        # the decodings first: the reduction works in place where the logits are float32
-        torch.cat([warped(logits, true, changed), _reduce(logits, true)], dim=1)
-        for some, labels in zip(torch.split(hidden, held), torch.split(truth, held), strict=True)
-        for logits, true in zip(torch.split(logits_of(some), rows), torch.split(labels, rows), strict=True)
-    ]
-    stacked = torch.cat(chunks).double().cpu().numpy()  # float64 holds ranks and float32 exactly
-    reduced = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
-    names = (*(decoding.column for decoding in changed), *reduced)
-    found = {name: stacked[:, i].astype(COLUMNS.get(name, np.float32)) for i, name in enumerate(names)}
-    if len(changed) < len(decodings):  # plain sampling is what the trace speaks of already
-        found[Decoding().column] = found["logprob"]
-    return {"token_id": truth.cpu().numpy(), **found}
-
-
-def _in_blocks(head: Any, hidden: torch.Tensor, held: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The output layer; on a CPU by blocks of the vocabulary, into one buffer that the next call writes over."""
-    plain = type(head) is torch.nn.Linear and head.bias is None
-    if not plain or hidden.device.type != "cpu" or hidden.dtype != torch.float32:
-        return cast("Callable[[torch.Tensor], torch.Tensor]", head)
-    weights, buffer = torch.split(head.weight, VOCABULARY), hidden.new_empty(min(held, len(hidden)), head.out_features)
-
-    def logits_of(some: torch.Tensor) -> torch.Tensor:
-        logits = buffer[: len(some)]
-        for some_weights, block in zip(weights, torch.split(logits, VOCABULARY, dim=1), strict=True):
-            torch.mm(some, some_weights.t(), out=block)
-        return logits
-
-    return logits_of
-
-
 def padded(
     ids: list[NDArray[np.int32]], start_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -260,27 +210,3 @@ def padded(
         mask[i, : len(row)] = 1
     truth = torch.from_numpy(np.concatenate(ids).astype(np.int64))
     return inputs.to(device), mask.to(device), truth.to(device)
-
-
-def _reduce(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Six numbers a token from logits (n, V) in the model's dtype; all arithmetic in float32. Shape (n, 6).
-
-    Written for a CPU's cache: every line is one sweep over at most ROWS rows, and the sweeps are those of a softmax.
-    """
-    eps = torch.finfo(logits.dtype).eps
-    x = logits.float()
-    truth = truth[:, None]
-    true = x.gather(1, truth)
-    rank = x.clone().gt_(true).sum(1, keepdim=True) + 1
-    x.scatter_(1, truth, -torch.inf)
-    best_other = x.amax(1, keepdim=True)
-    x.scatter_(1, truth, true)
-    top = torch.maximum(best_other, true)
-    p = x.softmax(1)
-    logsumexp = top - p.amax(1, keepdim=True).log()  # the largest p is exp(0) / sum, so its log is exact
-    logp = x.sub_(logsumexp)
-    mean = (p * logp).sum(1, keepdim=True)
-    std = p.mul_(logp.sub_(mean).square_()).sum(1, keepdim=True).sqrt_()  # two passes: no difference of squares
-    gap = true - best_other
-    ulp = eps * torch.exp2(torch.frexp(top)[1] - 1.0)
-    return torch.cat([true - logsumexp, gap, gap / ulp, rank, mean, std], dim=1)
