@@ -45,7 +45,7 @@ def columns_of(
         # the decodings first: the reduction works in place where the logits are float32
         torch.cat([warped(logits, true, changed), _reduce(logits, true)], dim=1)
         for some, labels in zip(torch.split(hidden, held), torch.split(truth, held), strict=True)
-        for logits, true in _few(logits_of(some), labels)
+        for logits, true in few(logits_of(some), labels)
     ]
     stacked = torch.cat(chunks).double().cpu().numpy()  # float64 holds ranks and float32 exactly
     reduced = ("logprob", "gap", "gap_ulp", "rank", "mean_logprob", "std_logprob")
@@ -72,7 +72,7 @@ def _in_blocks(head: Any, hidden: torch.Tensor, held: int) -> Callable[[torch.Te
     return logits_of
 
 
-def _few(logits: torch.Tensor, truth: torch.Tensor) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+def few(logits: torch.Tensor, truth: torch.Tensor) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
     """The logits and true ids of a few tokens at a time: of as many as are reduced at once."""
     rows = ROWS if logits.is_cuda else max(1, CACHED // logits.shape[1]) * torch.get_num_threads()
     return zip(torch.split(logits, rows), torch.split(truth, rows), strict=True)

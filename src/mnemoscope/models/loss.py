@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
 
+from mnemoscope.models.columns import few
 from mnemoscope.models.load import body_and_head
 
 IGNORED = -100
@@ -43,12 +43,27 @@ class _Chunked(torch.autograd.Function):
         for chunk, truth in zip(torch.split(hidden.detach(), rows), torch.split(labels, rows), strict=True):
             with torch.enable_grad():
                 leaf = chunk.requires_grad_()
-                loss = cross_entropy(head(leaf).float(), truth, reduction="sum")
-            gradients += torch.autograd.grad(loss, leaf)
-            total += loss.detach()
+                logits = head(leaf)
+            loss, slope = _cross_entropy(logits.detach(), truth)
+            gradients += torch.autograd.grad(logits, leaf, slope)
+            total += loss
         ctx.save_for_backward(torch.cat(gradients))
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         return ctx.saved_tensors[0] * gradients[0], None, None
+
+
+def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed cross-entropy, nats, and its gradient, softmax less 1 at the true token: shape (n, V), the logits' dtype.
+
+    A few tokens at a time, which stay in a CPU's cache; float32 logits are written over.
+    """
+    slope = logits.float()
+    loss = torch.zeros((), device=logits.device)
+    for some, true in few(slope, truth):
+        logsumexp = some.logsumexp(1, keepdim=True)
+        loss += (logsumexp - some.gather(1, true[:, None])).sum()
+        some.sub_(logsumexp).exp_().scatter_add_(1, true[:, None], torch.full_like(logsumexp, -1))
+    return loss, slope.to(logits.dtype)
