@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mnemoscope import models
+from mnemoscope.models import columns
 from mnemoscope.models import loss as chunked
 from mnemoscope.models.batches import pad
 
@@ -29,10 +30,11 @@ def gradients(model, value):
     return dict(zip(named, torch.autograd.grad(value, list(named.values())), strict=True))
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 160])
-def test_value_and_gradient_are_those_of_autograd(adapted, rows, monkeypatch, chunk):
+@pytest.mark.parametrize(("chunk", "cached"), [(1, 1), (7, 10**6), (160, 600), (160, 10**6)])
+def test_value_and_gradient_are_those_of_autograd(adapted, rows, monkeypatch, chunk, cached):
     """The summed loss is transformers' mean times the labelled tokens, and so are its gradients, for any chunk."""
     monkeypatch.setattr(chunked, "ROWS", (chunk, chunk))
+    monkeypatch.setattr(columns, "CACHED", cached)
     batch = batch_of(rows, [9, 1, 14, 5])
     n = int((batch["labels"] != -100).sum())
     assert n == 29  # 9 + 1 + 14 + 5: every token of every record, start tokens and padding left out
