@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
     GPT2Config,
+    GPTNeoXConfig,
     LlamaConfig,
     MambaConfig,
     MistralConfig,
+    MptConfig,
     OPTConfig,
     Qwen2Config,
+    Qwen3Config,
 )
 
 from mnemoscope import models
@@ -32,9 +36,13 @@ CONFIGS = {
     "llama": LlamaConfig(**WIDE),
     "qwen2": Qwen2Config(**WIDE),
     "mistral, a window of 4": MistralConfig(**WIDE, sliding_window=4),
+    "qwen3": Qwen3Config(**WIDE, head_dim=8),
+    "neox": GPTNeoXConfig(**SMALL, intermediate_size=48),
     "gpt2": GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=256),
 }
 APART = {
+    "bloom": BloomConfig(vocab_size=97, hidden_size=32, n_layer=2, n_head=4),  # its bias follows the mask
+    "mpt": MptConfig(vocab_size=97, d_model=32, n_layers=2, n_heads=4),
     "mamba": MambaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, state_size=4),  # carries a state along
     "opt": OPTConfig(**SMALL, ffn_dim=48, word_embed_proj_dim=32, max_position_embeddings=256),  # its mask is its own
 }

@@ -93,7 +93,7 @@ def packs(lm: LanguageModel) -> bool:
     lm.model.eval()
     try:
         after, after_other, alone = read(first, record), read(other, record), read(record)
-    except TypeError:  # it takes no positions
+    except (TypeError, ValueError, AttributeError):  # it takes no positions, or cannot do without a mask
         return False
     finally:
         lm.model.train(was_training)
