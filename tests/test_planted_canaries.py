@@ -92,6 +92,7 @@ def test_the_two_files(tiny: Path, notes: Path, tmp_path: Path) -> None:
     planted = make(tiny, notes, tmp_path / "made")
     found = texts.read_canaries(planted.manifest)
     assert found.canaries == planted.canaries
+    assert found.load_in == "full"
     assert planted.data.name == notes.name
     assert planted.data.read_bytes().startswith(notes.read_bytes())
     assert found.source_sha256 == hashlib.sha256(notes.read_bytes()).hexdigest()
@@ -285,12 +286,20 @@ def test_a_secret_that_was_cut_off() -> None:
         secret_tokens(Canary("c", "note", "x" * 20, 4, 20, 0, 1, True), np.array([4, 8], dtype=np.int32))
 
 
+def test_the_manifest_says_in_how_many_bits_the_model_was(tiny: Path, notes: Path, tmp_path: Path) -> None:
+    """A quantised model draws other texts, so the manifest names the bits."""
+    pytest.importorskip("bitsandbytes")
+    compute = Compute(dtype="float32", device="cpu", load_in="8bit")
+    planted = steps.make_canaries(str(tiny), notes, tmp_path, WANTED, columns=Columns(), compute=compute, seed=3)
+    assert texts.read_canaries(planted.manifest).load_in == "8bit"
+
+
 def test_the_manifest_holds_no_place(audited: Audited) -> None:
     """The manifest's fields are those of its schema."""
     found = json.loads(audited.planted.manifest.read_text())
     assert set(found) == {
-        "schema_version", "seed", "source_sha256", "planted_sha256", "model", "weights_sha256", "temperature",
-        "training_tokens", "planted_tokens", "canaries",
+        "schema_version", "seed", "source_sha256", "planted_sha256", "model", "weights_sha256", "load_in",
+        "temperature", "training_tokens", "planted_tokens", "canaries",
     }  # fmt: skip
 
 

@@ -48,6 +48,17 @@ def test_manifest_comes_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["canaries.json"]
 
 
+def test_a_manifest_that_does_not_say_how_the_model_was_opened(tmp_path: Path) -> None:
+    """Those from before the field was there were drawn from whole weights."""
+    path = tmp_path / "canaries.json"
+    data.write_canaries(path, manifest().model_copy(update={"load_in": "8bit"}))
+    assert data.read_canaries(path).load_in == "8bit"
+    found = json.loads(path.read_text())
+    del found["load_in"]
+    path.write_text(json.dumps(found))
+    assert data.read_canaries(path).load_in == "full"
+
+
 def change(**fields: Any) -> Callable[[dict[str, Any]], None]:
     """Change fields of the manifest."""
     return lambda found: found.update(fields)
@@ -65,6 +76,7 @@ def change_canary(**fields: Any) -> Callable[[dict[str, Any]], None]:
         (change(schema_version="2"), "schema_version"),
         (change(seed="2"), "seed: input should be a valid integer"),
         (change(source_sha256="abc"), "source_sha256"),
+        (change(load_in="2bit"), "load_in: "),
         (change(canaries=[]), "canaries: "),
         (lambda found: found.pop("canaries"), "canaries: field required"),
         (change_canary(surprise=1), "canaries.0.surprise: "),

@@ -32,6 +32,8 @@ class CanaryManifest(BaseModel):
     model: str
     """Name of the model whose tokens were counted and that drew the perplexing texts."""
     weights_sha256: Sha256 = Field(pattern="^[0-9a-f]{64}$")
+    load_in: str = Field("full", pattern="^(full|8bit|4bit)$")
+    """How its weights were opened; texts drawn from a quantised model are others."""
     temperature: float = Field(gt=0)
     """Of the perplexing texts."""
     training_tokens: int = Field(ge=1)

@@ -153,6 +153,7 @@ def _write(planted: Planted, lm: LanguageModel, source: Path, content: bytes, wa
         planted_sha256=hashlib.sha256(content).hexdigest(),
         model=lm.name,
         weights_sha256=lm.weights_sha256,
+        load_in=lm.load_in,
         temperature=wanted.temperature,
         training_tokens=planted.training_tokens,
         planted_tokens=planted.planted_tokens,
