@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,7 +34,7 @@ def bench(tiny, tmp_path):
     study = Study.model_validate(
         {"name": "s", "model": str(tiny), "data": {"source": "-", "share": 0.5}, "grid": [{"matrices": "v"}]}
     )
-    return Bench(study, records(32), Run(tmp_path / "study"), Compute(dtype="float32", device="cpu"))
+    return Bench(study, records(32), tmp_path / "reference", Compute(dtype="float32", device="cpu"))
 
 
 def test_a_seed_draws_its_own_records(bench):
@@ -88,18 +89,34 @@ def test_a_batch_that_does_not_fit_halves_both(bench, monkeypatch):
     np.testing.assert_array_equal(target.columns["logprob"], reference.columns["logprob"])
 
 
-def test_without_a_run_nothing_is_written(bench, tmp_path):
-    """A process beside the driver reads the same of the base, bit for bit, and leaves no file of it."""
+def test_without_a_folder_nothing_is_written(bench, tmp_path):
+    """On another machine the same is read of the base, bit for bit, and no file of it is left."""
     alone, given = Bench(bench.study, records(32), None, bench.compute), bench.of(13)
     alone.lm = bench.lm
     read = alone.reference(given)
     assert alone.reference(given) is read
     assert list(tmp_path.iterdir()) == []
     kept = bench.reference(given)
-    assert [path.suffix for path in (tmp_path / "study" / "reference").iterdir()] == [".parquet"]
+    assert len(list((tmp_path / "reference").glob("*/traces.parquet"))) == 1
     assert list(read.columns) == list(kept.columns)
     for name, values in read.columns.items():
         np.testing.assert_array_equal(values, kept.columns[name], err_msg=name)
+
+
+def test_processes_share_a_reading(bench, monkeypatch):
+    """One that asks while another reads the base waits for it and takes its traces."""
+    beside, given, real = Bench(bench.study, records(32), bench.kept, bench.compute), bench.of(13), models.trace
+    with ThreadPoolExecutor(1) as other:
+        waiting = []
+
+        def trace(lm, *rest):
+            assert lm is bench.lm, "the base was read again"
+            waiting.append(other.submit(beside.reference, given))
+            return real(lm, *rest)
+
+        monkeypatch.setattr(models, "trace", trace)
+        read = bench.reference(given)
+    np.testing.assert_array_equal(waiting[0].result().columns["logprob"], read.columns["logprob"])
 
 
 def test_cells_of_several_seeds_share_their_bases(bench, monkeypatch):
@@ -111,7 +128,7 @@ def test_cells_of_several_seeds_share_their_bases(bench, monkeypatch):
         return real(lm, tokens, *rest)
 
     monkeypatch.setattr(models, "trace", trace)
-    bench.run = None
+    bench.kept = None
     for seed in (13, 7, 81, 13, 7, 81):
         assert bench.reference(bench.of(seed)).ids == tuple(record.id for record in bench.of(seed).records)
     assert len(seen) == 3

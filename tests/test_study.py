@@ -103,7 +103,7 @@ def test_cells_of_a_seed_go_through_the_same_batches(done):
 
 def test_the_reference_is_read_once_for_all_cells(done):
     """All records are audited in both seeds, so that one pass of the base serves every cell."""
-    assert len(list((done.run / "reference").glob("*.parquet"))) == 1
+    assert len(list((done.run / "reference").glob("*/traces.parquet"))) == 1
 
 
 def test_a_cell_is_what_finetune_and_audit_give(done, tiny, texts, tmp_path):

@@ -139,13 +139,13 @@ def here(file: Path) -> StudyResult:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What must be equal: all but how the study's own folder came about, such as where the base was read."""
+    """What must be equal: all but the base's traces, which stay in the memory of the workers."""
     return {
         name: path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in MAY_DIFFER
         for name in [path.relative_to(folder).as_posix()]
-        if name != "manifest.json" and not name.startswith("reference/")
+        if not name.startswith("reference/")
     }
 
 

@@ -66,16 +66,16 @@ class Run:
         self.write_json(MANIFEST, self.manifest)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep the folder for this process.
+    def alone(self, *, wait: bool = False) -> Iterator[None]:
+        """Keep the folder for this process; with `wait`, once a process that has it is done.
 
         Raises:
-            RunError: another process has it.
+            RunError: another process has it, and there is no waiting.
         """
         from filelock import FileLock, Timeout  # slow to import, and only a study needs it
 
         _make(self.folder)
-        lock = FileLock(self.path(LOCK), timeout=0)
+        lock = FileLock(self.path(LOCK), timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except Timeout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Tick = Callable[[int], None]
 
+REFERENCE = "reference"
+"""Folder in a study's where the base's traces are kept, one folder for each set of records."""
+TRACES = "traces.parquet"
 SEEDS = 8
 """Seeds whose reference traces stay in memory: on all of PHEE 12 MB each."""
 
@@ -46,13 +50,13 @@ class SeedSet:
 class Bench:
     """The open model and the records of a study."""
 
-    def __init__(self, study: Study, pool: Sequence[Record], run: Run | None, compute: Compute) -> None:
-        """Open the model and cut all records; `run` keeps the reference's traces, which stay in memory without one.
+    def __init__(self, study: Study, pool: Sequence[Record], kept: Path | None, compute: Compute) -> None:
+        """Open the model and cut all records; the reference's traces go to the folder `kept`, where there is one.
 
         Raises:
             ModelError: the model cannot be used.
         """
-        self.study, self.run, self.compute = study, run, compute
+        self.study, self.kept, self.compute = study, kept, compute
         self.lm: LanguageModel = open_alone(study.model, compute)
         self._pool = pool
         self._tokens = models.tokenize(self.lm, pool, max_tokens=compute.max_tokens)
@@ -95,8 +99,8 @@ class Bench:
     def reference(self, given: SeedSet) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked.
 
-        Those of the last SEEDS seeds stay in memory: neighbouring cells are often of other seeds, and a process beside
-        the driver leaves no private file outside the study.
+        Those of the last SEEDS seeds stay in memory: neighbouring cells are often of other seeds, and nothing private
+        is left on the disk of another machine.
         """
         found = self._bases.pop(given.key, None) or self._read_base(given)
         self._bases[given.key] = found  # the last used stands last
@@ -105,7 +109,7 @@ class Bench:
         return found
 
     def _read_base(self, given: SeedSet) -> Traces:
-        return self._traced(given) if self.run is None else self._kept(self.run, given)
+        return self._traced(given) if self.kept is None else self._from(self.kept / given.key[:16], given)
 
     def _traced(self, given: SeedSet) -> Traces:
         with (
@@ -114,18 +118,20 @@ class Bench:
         ):
             return models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())[0]
 
-    def _kept(self, run: Run, given: SeedSet) -> Traces:
-        name, path = f"reference/{given.key[:16]}", f"reference/{given.key[:16]}.parquet"
-        inputs = {
-            "texts": given.key, "decodings": [one.label for one in self.decodings()], **identity(self.lm, self.compute)
-        }  # fmt: skip
+    def _from(self, folder: Path, given: SeedSet) -> Traces:
+        """The traces that `folder` keeps, which the first process that asks puts there while the others wait."""
+        labels = [one.label for one in self.decodings()]
+        inputs = {"texts": given.key, "decodings": labels, **identity(self.lm, self.compute)}
 
-        def work() -> None:
-            with run.writing(path) as out:
-                write_traces(out, self._traced(given))
+        with Run(folder).alone(wait=True):
+            run = Run(folder)  # as the process before left it
 
-        run.stage(name, inputs, [path], work, units=given.tokens.total)
-        return read_traces(run.path(path))
+            def work() -> None:
+                with run.writing(TRACES) as out:
+                    write_traces(out, self._traced(given))
+
+            run.stage("traces", inputs, [TRACES], work, units=given.tokens.total)
+            return read_traces(run.path(TRACES))
 
     def decodings(self) -> Sequence[Decoding]:
         """Those that every trace holds."""

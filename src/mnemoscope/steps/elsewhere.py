@@ -17,13 +17,12 @@ from mnemoscope.errors import ConfigError, ModelError
 from mnemoscope.grid import cells, spellings
 from mnemoscope.progress import listening
 from mnemoscope.records import Record
-from mnemoscope.steps.bench import Bench
+from mnemoscope.steps.bench import REFERENCE, Bench
 from mnemoscope.steps.cells import run_cell
 from mnemoscope.store import key_of
 from mnemoscope.study_file import Study
 
 if TYPE_CHECKING:
-    from mnemoscope.steps.studying import Plan
     from mnemoscope.store import Run
 
 Note = Callable[[str, int, int], None]
@@ -45,15 +44,6 @@ class Parcel:
     """What the study was begun with; auto where no cell is finished yet."""
 
 
-def parcel(plan: Plan) -> Parcel:
-    """What travels to every machine."""
-    fixed = plan.run.manifest["fixed"]
-    return Parcel(
-        plan.study.model_dump(mode="json"), plan.pool, dict(plan.keys), fixed["weights"], fixed["versions"],
-        plan.compute().dtype,
-    )  # fmt: skip
-
-
 _open: dict[str, Bench] = {}
 """The bench of this process: the model is opened once for all cells that it runs."""
 
@@ -70,7 +60,7 @@ def run_elsewhere(given: Parcel, cell: str, note: Note) -> bytes:
     """
     folder = _scratch(given) / "cells" / cell
     try:
-        _run(given, cell, folder, note)
+        _run(given, cell, folder, None, note)
         return pack(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,13 +73,13 @@ def run_beside(given: tuple[Parcel, Path], cell: str, note: Note) -> bytes:
         ModelError, ConfigError: as in `run_elsewhere`, where something changed since the study was begun.
     """
     parcel, study = given
-    _run(parcel, cell, study / "cells" / cell, note)
+    _run(parcel, cell, study / "cells" / cell, study / REFERENCE, note)
     return b""
 
 
-def _run(given: Parcel, cell: str, folder: Path, note: Note) -> None:
+def _run(given: Parcel, cell: str, folder: Path, kept: Path | None, note: Note) -> None:
     with listening(note):
-        bench = _bench(given)
+        bench = _bench(given, kept)
         known = {one.id: one for one in cells(bench.study, _roles(bench.study))}
         run_cell(bench, known[cell], folder, given.keys[cell])
 
@@ -98,7 +88,7 @@ def _roles(study: Study) -> dict[str, tuple[str, ...]]:
     return {text: models.parse_matrices(text) for text in spellings(study)}
 
 
-def _bench(given: Parcel) -> Bench:
+def _bench(given: Parcel, kept: Path | None) -> Bench:
     key = key_of(given.keys)
     if key not in _open:
         _open.clear()  # one model at a time
@@ -106,7 +96,7 @@ def _bench(given: Parcel) -> Bench:
         study = Study.model_validate(given.study)
         compute = study.compute_options()
         asked = compute.model_copy(update={"dtype": given.dtype}) if compute.dtype == "auto" else compute
-        bench = Bench(study, given.pool, None, asked)
+        bench = Bench(study, given.pool, kept, asked)
         if bench.lm.weights_sha256 != given.weights:
             raise ModelError(
                 f"{study.model} has other weights here than where the study was begun: give all machines the same model"

@@ -19,7 +19,6 @@ from mnemoscope.seeds import derive
 from mnemoscope.steps.bench import Bench
 from mnemoscope.steps.opening import fresh_adapter
 from mnemoscope.steps.training import recipe_for
-from mnemoscope.store import Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,7 +88,7 @@ class Foreseen:
 def foresee_study(plan: Plan) -> Foreseen:
     """The cost of every cell; the model is opened, and nothing is written into the study's folder."""
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(plan.study, plan.pool, Run(Path(scratch) / "bench"), plan.compute())
+        bench = Bench(plan.study, plan.pool, None, plan.compute())
         rates = _rates(bench, plan.cells[0], Path(scratch))
         waiting = set(plan.waiting())
         costs = tuple(_cost(bench, cell, rates, cell.id not in waiting) for cell in plan.cells)

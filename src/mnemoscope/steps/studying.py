@@ -13,9 +13,9 @@ from mnemoscope.config import Columns
 from mnemoscope.errors import ConfigError, RunError
 from mnemoscope.grid import Cell, cells, spellings
 from mnemoscope.progress import board, listening, tell
-from mnemoscope.steps.bench import Bench, drawn
+from mnemoscope.steps.bench import REFERENCE, Bench, drawn
 from mnemoscope.steps.cells import cell_key, finished, run_cell
-from mnemoscope.steps.elsewhere import parcel, run_beside, run_elsewhere, unpack
+from mnemoscope.steps.elsewhere import Parcel, run_beside, run_elsewhere, unpack
 from mnemoscope.steps.inputs import check, read, told
 from mnemoscope.steps.states import States
 from mnemoscope.store import Run
@@ -199,7 +199,7 @@ def _runner(where: Where) -> Callable[[Plan, Sequence[str], States, Where], None
 
 
 def _here(plan: Plan, waiting: Sequence[str], states: States, _: Where) -> None:
-    bench = Bench(plan.study, plan.pool, plan.run, plan.compute())
+    bench = Bench(plan.study, plan.pool, plan.run.path(REFERENCE), plan.compute())
     plan.run.note(dtype=str(bench.lm.dtype).removeprefix("torch."))
     known = {cell.id: cell for cell in plan.cells}
 
@@ -217,8 +217,17 @@ def _beside(plan: Plan, waiting: Sequence[str], states: States, where: Where) ->
         states.told(event)
 
     executors.run_in_processes(
-        waiting, run_beside, (parcel(plan), plan.run.folder.resolve()), keep,
+        waiting, run_beside, (_parcel(plan), plan.run.folder.resolve()), keep,
         jobs=where.jobs, retries=plan.study.resources.retries,
+    )  # fmt: skip
+
+
+def _parcel(plan: Plan) -> Parcel:
+    """What travels to every machine."""
+    fixed = plan.run.manifest["fixed"]
+    return Parcel(
+        plan.study.model_dump(mode="json"), plan.pool, dict(plan.keys), fixed["weights"], fixed["versions"],
+        plan.compute().dtype,
     )  # fmt: skip
 
 
@@ -229,7 +238,7 @@ def _on_ray(plan: Plan, waiting: Sequence[str], states: States, where: Where) ->
 
     asked = plan.study.resources
     executors.run_on_ray(
-        waiting, run_elsewhere, parcel(plan), keep, states.told,
+        waiting, run_elsewhere, _parcel(plan), keep, states.told,
         address=where.address, cpus=asked.cpus, gpus=asked.gpus, retries=asked.retries,
     )  # fmt: skip
 
