@@ -15,7 +15,7 @@ from mnemoscope.records import Record
 from mnemoscope.seeds import generator
 from mnemoscope.stats import intervals
 from mnemoscope.stats.contrasts import Arm, Bootstrap
-from mnemoscope.stats.spreads import across, within
+from mnemoscope.stats.spreads import Left, across, within
 
 FEW = Rules(resamples=60)
 
@@ -213,8 +213,8 @@ def test_no_seed_at_all_gives_a_reason():
     """Nothing to compare is a missing value with its reason, not an error."""
     cells = study((1,))
     assert bootstrap(cells).contrast({}).reason == "no seed has both cells"
-    found = bootstrap(cells).contrast({}, left_out=["seed 1 left out: x"])
-    assert (found.value, found.seeds, found.reason) == (None, (), "seed 1 left out: x")
+    found = bootstrap(cells).contrast({}, missing=[Left(1, "x"), Left(3, "y"), Left(2, "x")])
+    assert (found.value, found.seeds, found.reason) == (None, (), "seeds 1, 2 left out: x; seed 3 left out: y")
 
 
 def test_joint_resampling_covers_where_independent_seeds_do_not():

@@ -9,7 +9,8 @@ from scipy import stats
 from mnemoscope.answers import Rules
 from mnemoscope.stats.averages import weighted_mean
 from mnemoscope.stats.intervals import group_counts
-from mnemoscope.stats.pooled import Left, Panel, pooled
+from mnemoscope.stats.pooled import Panel, pooled
+from mnemoscope.stats.spreads import Left
 
 RULES = Rules(resamples=300)
 

@@ -17,7 +17,7 @@ from mnemoscope.seeds import generator
 from mnemoscope.stats.intervals import Statistic, percentile, resample
 from mnemoscope.stats.ranking import mean_area, once
 from mnemoscope.stats.sample import Sample
-from mnemoscope.stats.spreads import Spread, SpreadCounts, across, within
+from mnemoscope.stats.spreads import Left, Spread, SpreadCounts, across, left_out, within
 
 CHANCE = 0.5
 """AUC of the base model: against itself it gives all records the same score."""
@@ -132,7 +132,7 @@ class Bootstrap:
         rng = generator(self.seed, "contrasts", name)
         return resample(statistic, classes, resamples=self.rules.resamples, rng=rng)
 
-    def panel(self, seed: int, arms: Sequence[Arm]) -> Panel | str:
+    def panel(self, seed: int, arms: Sequence[Arm]) -> Panel | Left:
         """The arms of one seed on the records that all of them score, or why there are none.
 
         Raises:
@@ -141,25 +141,25 @@ class Bootstrap:
         records, unscored = arms[0].outcome.records, _unscored(seed, arms)
         sample = Sample.of(np.ma.masked_array(np.zeros(len(unscored)), unscored), records)
         if gap := sample.gap():
-            return f"seed {seed} left out: {gap}"
+            return Left(seed, gap)
         areas = tuple(self.areas(arm, unscored) for arm in arms)
         groups = frozenset(record.group for record, gone in zip(records, unscored, strict=True) if not gone)
         return Panel(seed, areas, len(sample.members), len(sample.nonmembers), groups)
 
-    def contrast(self, pairs: Mapping[int, tuple[Arm, Arm]], *, left_out: Sequence[str] = ()) -> Spread:
+    def contrast(self, pairs: Mapping[int, tuple[Arm, Arm]], *, missing: Sequence[Left] = ()) -> Spread:
         """AUC of the first arm less AUC of the second, mean over seeds, -1..1; `pairs` has each seed's two arms.
 
         The interval given the seeds is the percentile one of the mean difference in resamples of the pool's groups;
         its two-sided p-value is that of a normal with the resamples' standard deviation. Across seeds it is Student's
         t. Each seed's own interval is the paired group bootstrap of `auc_difference`. A record that one arm of a seed
-        cannot score is left out of both. `left_out` says which seeds are missing and why.
+        cannot score is left out of both. `missing` are seeds that have no two arms.
 
         Raises:
             ValueError: the two arms of a seed have different records.
         """
         found = [self.panel(seed, arms) for seed, arms in pairs.items()]
-        panels = [one for one in found if not isinstance(one, str)]
-        gaps = [*left_out, *(one for one in found if isinstance(one, str))]
+        panels = [one for one in found if not isinstance(one, Left)]
+        gaps = left_out([*missing, *(one for one in found if isinstance(one, Left))])
         if not panels:
             return Spread(reason="; ".join(gaps) or "no seed has both cells")
         apart = [panel.areas[0].plus(-1, panel.areas[1]) for panel in panels]

@@ -16,8 +16,9 @@ from mnemoscope.stats.averages import weighted_mean
 from mnemoscope.stats.comparison import Paired
 from mnemoscope.stats.decisions import Claim, decided
 from mnemoscope.stats.partial import partial_spearman
-from mnemoscope.stats.pooled import Left, Panel, pooled
+from mnemoscope.stats.pooled import Panel, pooled
 from mnemoscope.stats.ranking import mean_area
+from mnemoscope.stats.spreads import Left
 
 Doses = Mapping[int, Outcome]
 """The cells of one seed by how often the planted records stand in the training set."""

@@ -15,7 +15,7 @@ from mnemoscope.stats.conditions import Place, Table, shown, tables, words
 from mnemoscope.stats.contrasts import Arm, Bootstrap
 from mnemoscope.stats.decisions import Claim, decided
 from mnemoscope.stats.matching import matched
-from mnemoscope.stats.spreads import Spread
+from mnemoscope.stats.spreads import Left, Spread
 
 PAPER: Mapping[str, Mapping[int, float]] = {
     "q": {1: 0.68, 2: 0.70, 4: 0.72},
@@ -112,15 +112,15 @@ def _followed(table: Table, pair: Pair, seed: int) -> bool:
 
 
 def _at_perplexity(bootstrap: Bootstrap, table: Table, pair: Pair, where: str) -> Answer:
-    arms, left_out = {}, []
+    arms, missing = {}, []
     for seed in _seeds(table, pair):
         if not _followed(table, pair, seed):
-            left_out.append(f"seed {seed} left out: not evaluated along the training")
+            missing.append(Left(seed, "not evaluated along the training"))
         elif isinstance(found := matched(table[pair.first][seed], table[pair.second][seed]), str):
-            left_out.append(f"seed {seed} left out: {found}")
+            missing.append(Left(seed, found))
         else:
             arms[seed] = found
-    spread = bootstrap.contrast(arms, left_out=left_out)
+    spread = bootstrap.contrast(arms, missing=missing)
     spread = replace(spread, method=spread.method + FIXED) if arms else spread
     paper = f"{_paper(pair)}, after equal training"
     return _answer(spread, pair, PERPLEXITY, f" at equal held-out perplexity{where}", paper, bootstrap.rules.level)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.answers import Rules
 from mnemoscope.stats.intervals import Statistic, exact, percentile, resample
-from mnemoscope.stats.spreads import Ends, Spread, across, within
+from mnemoscope.stats.spreads import Ends, Left, Spread, across, left_out, within
 
 METHOD = "group bootstrap, groups drawn once for all seeds (percentile, {} resamples); p normal; across seeds: t"
 
@@ -31,13 +30,6 @@ class Panel:
     def value(self) -> float:
         """The statistic of the rows as they are."""
         return float(self.statistic(np.ones((1, len(self.groups)), dtype=np.int64))[0])
-
-
-class Left(NamedTuple):
-    """A seed that can say nothing of a claim, and why."""
-
-    seed: int
-    reason: str
 
 
 def pooled(
@@ -65,14 +57,13 @@ def pooled(
         draws = resample(_together(panels), (codes,), resamples=rules.resamples, rng=rng)
     n_groups = int(codes.max()) + 1
     whole = _whole(values, draws, rules.level, n_groups if bounded else None)
-    gaps = [f"seed {one.seed} left out: {one.reason}" for one in left]
     return replace(
         _own(whole, values, draws, rules.level),
         seeds=tuple(panel.seed for panel in panels),
         n_members=min(panel.n_members for panel in panels),
         n_nonmembers=min(panel.n_nonmembers for panel in panels),
         n_groups=n_groups,
-        reason="; ".join(part for part in (whole.reason, *gaps) if part),
+        reason="; ".join(part for part in (whole.reason, *left_out(left)) if part),
     )
 
 

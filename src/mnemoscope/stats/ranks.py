@@ -16,7 +16,7 @@ from mnemoscope.stats.conditions import Place, Table, tables, words
 from mnemoscope.stats.contrasts import Arm, Bootstrap, Panel, counts
 from mnemoscope.stats.decisions import Claim, decided, too_few
 from mnemoscope.stats.saturation import fit_saturation
-from mnemoscope.stats.spreads import NO_SPREAD, Spread, across
+from mnemoscope.stats.spreads import NO_SPREAD, Left, Spread, across
 
 ALL = "qkvo"
 FAMILY = "rank"
@@ -114,7 +114,7 @@ def _panels(bootstrap: Bootstrap, table: Table, ranks: Sequence[int]) -> list[Pa
     cells = [table[Place(ALL, rank)] for rank in ranks]
     shared = [seed for seed in cells[0] if all(seed in by_seed for by_seed in cells)]
     found = [bootstrap.panel(seed, [Arm.end(by_seed[seed]) for by_seed in cells]) for seed in shared]
-    return [one for one in found if not isinstance(one, str)]
+    return [one for one in found if not isinstance(one, Left)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from mnemoscope.stats.association import FEWEST_PAIRS
 from mnemoscope.stats.decisions import Claim, Kind, decided
 from mnemoscope.stats.intervals import Statistic
 from mnemoscope.stats.partial import partial_spearman, pearson
-from mnemoscope.stats.pooled import Left, Panel, pooled
-from mnemoscope.stats.spreads import Spread
+from mnemoscope.stats.pooled import Panel, pooled
+from mnemoscope.stats.spreads import Left, Spread
 
 Given = tuple[str, ...]
 """Names of the columns that are held fixed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
@@ -60,6 +60,21 @@ class Spread:
             n_members=self.n_members, n_nonmembers=self.n_nonmembers, n_groups=self.n_groups, seeds=self.seeds,
             seed_values=self.values, seed_lows=self.lows, seed_highs=self.highs,
         )  # fmt: skip
+
+
+class Left(NamedTuple):
+    """A seed that can say nothing of a claim, and why."""
+
+    seed: int
+    reason: str
+
+
+def left_out(found: Iterable[Left]) -> list[str]:
+    """The seeds that are missing, one sentence a reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in found:
+        by_reason.setdefault(one.reason, []).append(str(one.seed))
+    return [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)} left out: {why}" for why, seeds in by_reason.items()]
 
 
 class Ends(NamedTuple):
