@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from leakage_tables import FAMILIES, by_copies, leakage
-from study_results import studies
+from results_summary import audits, questions
+from study_results import answers, studies
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
@@ -89,13 +90,21 @@ def collect(run: Path, name: str, commands: list[str], note: str) -> None:
 
 def render() -> str:
     """The page."""
-    parts, runs = [HEAD, *studies(FOLDER)], dict[str, Rows]()
-    for path in sorted(FOLDER.glob("*.json")):
-        with path.with_suffix(".csv").open() as file:
-            rows = {row["name"]: row for row in csv.DictReader(file)}
-        parts.append(_section(path.stem, json.loads(path.read_text()), rows))
-        runs[path.stem] = rows
-    return "\n".join([*parts, *by_copies(runs, _told), *_tables()])
+    runs = {path.stem: _run(path) for path in sorted(FOLDER.glob("*.json"))}
+    short = [*questions(answers(FOLDER)), *audits({_heading(name, run[0]): run for name, run in runs.items()}, _told)]
+    sections = [_section(name, *run) for name, run in runs.items()]
+    copies = by_copies({name: rows for name, (_, rows) in runs.items()}, _told)
+    return "\n".join([HEAD, *short, *studies(FOLDER), *sections, *copies, *_tables()])
+
+
+def _run(path: Path) -> tuple[dict[str, Any], Rows]:
+    """Facts and estimates of an audit."""
+    with path.with_suffix(".csv").open() as file:
+        return json.loads(path.read_text()), {row["name"]: row for row in csv.DictReader(file)}
+
+
+def _heading(name: str, facts: dict[str, Any]) -> str:
+    return f"{name}: {facts['cell']} on {facts['data']['source']}"
 
 
 def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
@@ -106,7 +115,7 @@ def _section(name: str, facts: dict[str, Any], rows: Rows) -> str:
     records = ", ".join(f"{n:,} {role}{'s' * (role != 'excluded')}" for role, n in data["n_records"].items())
     note = f" {facts['note']}" if facts.get("note") else ""
     return "\n".join([
-        f"## {name}: {facts['cell']} on {data['source']}",
+        f"## {_heading(name, facts)}",
         "",
         *(f"    {command}" for command in facts["commands"]),
         "",

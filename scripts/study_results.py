@@ -11,7 +11,7 @@ import csv
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
@@ -165,20 +165,30 @@ def studies(folder: Path = FOLDER) -> list[str]:
     return [line for path in sorted(folder.glob(f"*/{META}")) for line in section(path.parent)]
 
 
+def answers(folder: Path = FOLDER) -> dict[str, list[Answer]]:
+    """The answers of all studies in `folder`, under the heading of each."""
+    found = [path.parent for path in sorted(folder.glob(f"*/{META}"))]
+    return {_heading(one, _json(one / META)): read(one / CSVS[1], Answer) for one in found}
+
+
+def _heading(folder: Path, facts: Row) -> str:
+    return f"Study {folder.name}: {facts['model']} on {facts['data']['source']}"
+
+
 def section(folder: Path) -> list[str]:
     """Everything that is told of one study."""
-    facts, points, answers = _json(folder / META), read(folder / CSVS[0], Point), read(folder / CSVS[1], Answer)
+    facts, points, claimed = _json(folder / META), read(folder / CSVS[0], Point), read(folder / CSVS[1], Answer)
     summary = {"means": means(points)}
-    lines = [f"## Study {folder.name}: {facts['model']} on {facts['data']['source']}", ""]
+    lines = [f"## {_heading(folder, facts)}", ""]
     lines += [
         *(f"    {command}" for command in facts["commands"]),
         "",
         *_design(facts),
         *_cost(facts),
-        *_short(answers),
+        *_short(claimed),
     ]
     for question, title in QUESTIONS.items():
-        claims = [answer for answer in answers if answer.question == question]
+        claims = [answer for answer in claimed if answer.question == question]
         said = sentence([asdict(claim) for claim in claims])
         lines += [f"### {title}", "", f"The paper: {FINDINGS[question]} Here: {said}", ""]
         lines += [*(TABLES[question](summary) if question in TABLES else []), *claims_table(claims)]
@@ -247,14 +257,13 @@ def _range(ends: Sequence[int]) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _short(answers: Iterable[Answer]) -> list[str]:
+def _short(claimed: Sequence[Answer]) -> list[str]:
     """What replicates and what does not; of what is not resolved only how much."""
-    answers = list(answers)
     lines = []
     for decision in DECISIONS:
-        same = [answer for answer in answers if answer.decision == decision]
+        same = [answer for answer in claimed if answer.decision == decision]
         listed = "" if decision == "not resolved" else ": " + "; ".join(answer.claim for answer in same)
-        lines.append(f"* **{decision}** ({len(same)} of {count(len(answers), 'claim')}){listed if same else ''}")
+        lines.append(f"* **{decision}** ({len(same)} of {count(len(claimed), 'claim')}){listed if same else ''}")
     return [*lines, ""]
 
 

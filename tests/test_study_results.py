@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
@@ -175,6 +176,33 @@ def test_tables_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path)
         assert line in lines, line
     (once,) = [line for line in lines if "| 1 | all trained on |" in line]
     assert "3e-07 [" in once  # what is not 0 never reads 0
+
+
+def test_what_a_study_says_in_short(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
+    """A question with a claim stands there with its numbers and decision; one that was not asked does not."""
+    study_results.collect(run, tmp_path / "kept", commands=[])
+    lines = script("results_summary").questions(study_results.answers(tmp_path))
+    for line in (
+        "* [Study kept](#study-kept-model-on-phee)",
+        "  * V gives a larger AUC than Q at rank 4: difference +0.110, [+0.090, +0.130] from the records, "
+        "[+0.100, +0.120] over 5 seeds: **replicates**. The paper: V .83, Q .72 at rank 4",
+        "  * 8 copies leave more than 1: **not resolved** (no cell can say)",
+    ):
+        assert line in lines, line
+    assert not [line for line in lines if "perplexity tell" in line]
+    assert script("results_summary").questions({}) == []
+
+
+def test_the_page_leads_on(results: ModuleType) -> None:
+    """Every place on the page that its head points to is there, and every study and audit is pointed to."""
+    page = results.PAGE.read_text(encoding="utf-8")
+    slugs = {
+        "#" + "".join(sign for sign in head.lower() if sign.isalnum() or sign in "-_ ").replace(" ", "-")
+        for head in re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    }
+    pointed = set(re.findall(r"\]\((#[^)]*)\)", page))
+    assert pointed <= slugs
+    assert len(pointed) == len(list(results.FOLDER.glob("*/meta.json"))) + len(list(results.FOLDER.glob("*.json"))) > 2
 
 
 def test_few_figures_are_kept(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
