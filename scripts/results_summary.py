@@ -17,6 +17,8 @@ from mnemoscope.reporting.study_findings import findings
 Row = dict[str, Any]
 Rows = Mapping[str, Row]
 Tell = Callable[[Row | None], str]
+MOST = 4
+"""Claims of a study that are told of a question."""
 HEADLINE = "lr_ratio"
 """The attack that the paper's code computes."""
 
@@ -36,8 +38,8 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
         "## The paper’s questions in short",
         "",
         f"The paper's numbers come from {SETTING}. Told here are, of each study, the first claims that the paper makes "
-        "too, at most two a question; what came out has no part in the choice. All claims stand in the sections of the "
-        "studies, with the cells that are missing.",
+        f"too, at most {MOST} a question, those of more seeds first; what came out has no part in the choice. "
+        "All claims stand in the sections of the studies, with the cells that are missing.",
         "",
     ]
     for question, title in QUESTIONS.items():
@@ -51,7 +53,7 @@ def _told(question: str, heading: str, answers: Sequence[Answer]) -> list[str]:
     claims = [asdict(answer) for answer in answers if answer.question == question]
     if not claims:
         return []
-    found = findings({"claims": claims})
+    found = findings({"claims": claims}, MOST)
     lines = [f"* [{heading.partition(':')[0]}]({anchor(heading)})"]
     lines += [f"  * {_claim(one)}" for one in found["told"]]
     return [*lines, f"  * {found['further']}"] if found["further"] else lines

@@ -40,7 +40,7 @@ FIGURES = {
     "paths": "AUC against held-out perplexity, epoch after epoch",
 }
 """Figures that are kept, the most wanted first, while they fit."""
-MOST = 200_000
+MOST = 250_000
 """Bytes of all figures of a study."""
 T = TypeVar("T")
 ROLES = {"member": "training records", "nonmember": "held-out records", "excluded": "overwritten by copies"}

@@ -207,7 +207,7 @@ def test_the_page_leads_on(results: ModuleType) -> None:
 
 def test_few_figures_are_kept(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
     """The most wanted first, while all together stay below the limit; those of an earlier call go."""
-    sizes = {"matrices": 120_000, "rank": 120_000, "paths": 80_000, "roc_ranks": 10}
+    sizes = {"matrices": 150_000, "rank": 120_000, "paths": 80_000, "roc_ranks": 10}
     for name, size in sizes.items():
         (run / "export" / f"figure_{name}.svg").write_bytes(b" " * size)
     kept = tmp_path / "kept"

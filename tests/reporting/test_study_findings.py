@@ -32,6 +32,13 @@ def claims(*rows: tuple[str, str, float | None]) -> list[dict[str, Any]]:
     ]
 
 
+def test_more_seeds_go_first() -> None:
+    """Of claims that the paper makes, those of which more seeds speak are told before the others."""
+    few, more = (asdict(sample.answer("rank", f"of {n}", n / 10, "replicates", n)) for n in (1, 5))
+    assert first_claims([few, more]) == [1, 0]
+    assert first_claims([{**few, "family": "b"}, few, more], 1) == [2]
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

@@ -14,22 +14,22 @@ SAID = 2
 """Claims of a question that stand at the head of the page."""
 
 
-def first_claims(claims: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The places of the claims that are told first, at most SAID.
+def first_claims(claims: Sequence[Mapping[str, Any]], most: int = SAID) -> list[int]:
+    """The places of the claims that are told first, at most `most`.
 
     The first claim of each family that the paper makes too, then the further ones that it makes, in the order in which
-    the study asks them; all claims where the paper makes none. Claims with a value go before those without, and a
-    claim whose numbers were told already is passed over.
+    the study asks them; all claims where the paper makes none. Claims with a value go before those without, those of
+    which more seeds speak before the others, and a claim whose numbers were told already is passed over.
     """
     theirs = [i for i, claim in enumerate(claims) if claim["paper"]] or list(range(len(claims)))
-    theirs.sort(key=lambda i: claims[i]["value"] is None)
+    theirs.sort(key=lambda i: (claims[i]["value"] is None, -claims[i]["n_seeds"]))
     new: dict[tuple[Any, ...], int] = {}
     for i in theirs:
         new.setdefault(_numbers(claims[i], i), i)
     families: dict[str, int] = {}
     for i in new.values():
         families.setdefault(claims[i]["family"], i)
-    return list(dict.fromkeys([*families.values(), *new.values()]))[:SAID]
+    return list(dict.fromkeys([*families.values(), *new.values()]))[:most]
 
 
 def _numbers(claim: Mapping[str, Any], place: int) -> tuple[Any, ...]:
@@ -37,10 +37,10 @@ def _numbers(claim: Mapping[str, Any], place: int) -> tuple[Any, ...]:
     return tuple(claim[key] for key in ("value", "low", "high")) if claim["value"] is not None else (place,)
 
 
-def findings(question: Mapping[str, Any]) -> Row:
-    """What the head of the page says of a question: `told`, a row a claim, and `further`, on all other claims."""
+def findings(question: Mapping[str, Any], most: int = SAID) -> Row:
+    """What the head of the page says of a question: `told`, a row a claim, and `further`, on those beyond `most`."""
     claims = question["claims"]
-    places = first_claims(claims)
+    places = first_claims(claims, most)
     rest = [claim for i, claim in enumerate(claims) if i not in places]
     return {"places": places, "told": [_told(claims[i]) for i in places], "further": _further(rest, bool(places))}
 

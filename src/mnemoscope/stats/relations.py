@@ -124,21 +124,20 @@ def relation_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) ->
     perplexity too: the correlation with the suffix's log-probability is partly arithmetic, that with the n-gram share
     less so. The perplexity of the prefix alone is free of it, and is asked too.
 
-    One kind of cell is asked, that with the most planted records; with fewer than 10 it cannot say anything.
+    The kinds of cells with the most planted records are asked, each number of copies: with many copies all comes back
+    and with few nothing, and then nothing can correlate. With fewer than 10 planted records they cannot say anything.
     """
     claims = [claim for same in _planted(outcomes) for claim in _of(same, rules, seed)]
     return decided(claims, rules)
 
 
 def _planted(outcomes: Sequence[Outcome]) -> list[Alike]:
-    """The kind of cell with the most planted records; of several the one whose copies are nearest to the paper's."""
+    """The kinds of cells with the most planted records; those first whose copies are nearest to the paper's."""
     kinds = alike([one for one in outcomes if one.setting.copies > 1 and one.generations])
-
-    def fit(kind: Alike) -> tuple[int, int]:
-        setting = kind.outcomes[0].setting
-        return -setting.planted, abs(setting.copies - COPIES)
-
-    return sorted(kinds, key=fit)[:1]
+    settings = {kind.label: kind.outcomes[0].setting for kind in kinds}
+    most = max((setting.planted for setting in settings.values()), default=0)
+    asked = [kind for kind in kinds if settings[kind.label].planted == most]
+    return sorted(asked, key=lambda kind: abs(settings[kind.label].copies - COPIES))
 
 
 def _of(same: Alike, rules: Rules, seed: int) -> Iterator[Claim]:
@@ -267,7 +266,7 @@ def _from_zero(squared: Spread, signed: Spread) -> Spread:
     if low is not None and signed.low is not None and signed.high is not None and signed.low <= 0 <= signed.high:
         low = 0.0
     if seed_low is not None and signed.seed_low is not None and signed.seed_high is not None:
-        seed_low = min(seed_low, 0.0) if signed.seed_low <= 0 <= signed.seed_high else seed_low
+        seed_low = 0.0 if signed.seed_low <= 0 <= signed.seed_high else max(seed_low, 0.0)  # t goes below 0
     ends = zip(squared.lows, signed.lows, signed.highs, strict=True)
     lows = tuple(0.0 if first <= 0 <= last else own for own, first, last in ends)
     return replace(
