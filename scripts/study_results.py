@@ -219,7 +219,7 @@ def _design(facts: Row) -> list[str]:
 
 
 def _cost(facts: Row) -> list[str]:
-    """Where and how long."""
+    """Where and how long, and what a reader should know of it."""
     seconds = facts["seconds"]
     machines = "; ".join(_machine(one) for one in facts["machines"])
     threads = f", {count(facts['threads'], 'thread')} a process" if facts["threads"] else ""
@@ -227,8 +227,9 @@ def _cost(facts: Row) -> list[str]:
     return [
         f"{facts['dtype']}; {machines}{threads}. {_span(seconds['all'])} of work, one process after the other, "
         f"{_span(seconds['training'])} of it fine-tuning ({rate:,.0f} tokens/s); {facts['first'][:10]} to "
-        f"{facts['last'][:10]}, commit {', '.join(facts['commits'])}. {facts['note']}".rstrip(),
+        f"{facts['last'][:10]}, commit {', '.join(facts['commits'])}.",
         "",
+        *((facts["note"], "") if facts["note"] else ()),
     ]
 
 
