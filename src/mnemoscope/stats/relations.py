@@ -134,10 +134,9 @@ def relation_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) ->
 def _planted(outcomes: Sequence[Outcome]) -> list[Alike]:
     """The kinds of cells with the most planted records; those first whose copies are nearest to the paper's."""
     kinds = alike([one for one in outcomes if one.setting.copies > 1 and one.generations])
-    settings = {kind.label: kind.outcomes[0].setting for kind in kinds}
-    most = max((setting.planted for setting in settings.values()), default=0)
-    asked = [kind for kind in kinds if settings[kind.label].planted == most]
-    return sorted(asked, key=lambda kind: abs(settings[kind.label].copies - COPIES))
+    most = max((kind.outcomes[0].setting.planted for kind in kinds), default=0)
+    asked = [kind for kind in kinds if kind.outcomes[0].setting.planted == most]
+    return sorted(asked, key=lambda kind: abs(kind.outcomes[0].setting.copies - COPIES))
 
 
 def _of(same: Alike, rules: Rules, seed: int) -> Iterator[Claim]:
