@@ -105,15 +105,15 @@ class Run:
         start = time.perf_counter()
         make()
         seconds = time.perf_counter() - start
-        self.manifest["stages"][name] = {"key": key, "files": self._hashes(names)}
-        self.write_json(MANIFEST, self.manifest)
         rate = {"per_second": round(units / seconds, 1), "units": units} if units else {}
         self.timings["stages"][name] = {
             "seconds": round(seconds, 3),
             "finished": time.strftime("%FT%TZ", time.gmtime()),
             **rate,
         }
-        self.write_json(TIMINGS, self.timings)
+        self.write_json(TIMINGS, self.timings)  # before the manifest: a kill between the two loses no stage's time
+        self.manifest["stages"][name] = {"key": key, "files": self._hashes(names)}
+        self.write_json(MANIFEST, self.manifest)
         return True
 
     def mark(self, name: str, inputs: Mapping[str, Any]) -> None:
