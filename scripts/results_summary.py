@@ -38,7 +38,7 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
         "## The paper’s questions in short",
         "",
         f"The paper's numbers come from {SETTING}. Told here are, of each study, the first claims that the paper makes "
-        f"too, at most {MOST} a question, those of more seeds first; what came out has no part in the choice. "
+        f"too, at most {MOST} a question, those of more seeds first; which way it came out has no part in it. "
         "All claims stand in the sections of the studies, with the cells that are missing.",
         "",
     ]

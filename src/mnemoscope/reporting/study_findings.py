@@ -1,4 +1,4 @@
-"""study.json -> what was found, a sentence or two a question, chosen by a rule that never looks at what came out."""
+"""study.json -> what was found, a sentence or two a question, chosen without a look at which way it came out."""
 
 from __future__ import annotations
 
