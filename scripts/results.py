@@ -29,7 +29,8 @@ HEAD = """# Results
 
 Every number here is rendered by `scripts/results.py` from the CSV and JSON files in `docs/results/`; none is typed by
 hand, but for the table on one GPU, which says so. Intervals are 95%; the CSV names the method of each: AUC by group
-bootstrap, TPR by Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from labels widened for cross-fitting.
+bootstrap, TPR by Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from
+labels widened for cross-fitting.
 """
 
 
