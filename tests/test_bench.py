@@ -84,6 +84,7 @@ def test_a_batch_that_does_not_fit_halves_both(bench, monkeypatch):
         return found, used
 
     monkeypatch.setattr(models, "trace", trace)
+    monkeypatch.setattr("mnemoscope.models.forward.trace", trace)
     target, reference = bench.pair(given, lambda _: None)
     assert plans == [given.plan, given.plan, finer]
     np.testing.assert_array_equal(target.columns["logprob"], reference.columns["logprob"])

@@ -179,19 +179,40 @@ def test_a_training_goes_on_after_ctrl_c(
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
-def test_ctrl_c_in_a_process_of_its_own(tiny: Path, notes: Path, tmp_path: Path) -> None:
-    """The real program in the middle of a training takes Ctrl-C with exit code 130 and without a traceback."""
+@pytest.mark.parametrize("ignoring", [False, True], ids=["in front", "in the background"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_a_process_of_its_own(
+    tiny: Path, notes: Path, tmp_path: Path, sent: signal.Signals, ignoring: bool
+) -> None:
+    """The real program in the middle of a training stops after a checkpoint: exit code 130 and no traceback."""
     words = [word if word != "6" else "3000" for word in SHORT]
     process = subprocess.Popen(
         [sys.executable, "-m", "mnemoscope", "finetune", tiny, "--data", notes, "--out", "out", *words],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring else signal.default_int_handler),
     )  # fmt: skip
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline and process.poll() is None and not list(tmp_path.rglob("checkpoint-*")):
         time.sleep(0.1)
     assert process.poll() is None, process.communicate()[1]
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert "stopped after a checkpoint. What is finished is kept" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("ignoring", [False, True], ids=["in front", "in the background"])
+def test_sigterm_between_trainings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ignoring: bool
+) -> None:
+    """Where nothing has to be written first SIGTERM stops at once, and its handler is gone afterwards."""
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(steps, "read", lambda *_: signal.raise_signal(signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring else signal.default_int_handler)
+    try:
+        stopped(capsys, "finetune", "tiny", "--data", "synthetic:4", "--out", "unused")
+    finally:
+        signal.signal(signal.SIGINT, before[1])
+    assert signal.getsignal(signal.SIGTERM) is before[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -48,9 +51,10 @@ def attacks() -> Table:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; a user's mistake is one line and exit code 2, Ctrl-C is exit code 130."""
+    """Run a command; a user's mistake is one line and exit code 2, Ctrl-C or SIGTERM is exit code 130."""
     try:
-        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with _terminating_gently():
+            result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (UserError, CycloptsError) as error:
         say(f"mnemoscope: {' '.join(str(error).split())}")
         sys.exit(2)
@@ -61,3 +65,20 @@ def main(arguments: list[str] | None = None) -> None:
         Console().print(result)
     if getattr(result, "failed", ()):
         sys.exit(1)  # a cell failed, and a script must hear of it
+
+
+@contextmanager
+def _terminating_gently() -> Iterator[None]:
+    """Inside, SIGTERM, which schedulers send some seconds before they kill, does what Ctrl-C does at that moment."""
+
+    def stop(*_: object) -> None:
+        answer = signal.getsignal(signal.SIGINT)
+        if not callable(answer):  # Ctrl-C is ignored in the background
+            raise KeyboardInterrupt
+        answer(signal.SIGINT, None)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -129,6 +129,11 @@ class Run:
         known = self.manifest["stages"].get(name)
         return bool(known) and known["key"] == key_of(inputs)
 
+    def intact(self, name: str) -> bool:
+        """Whether the stage is finished and its files are as it left them."""
+        known = self.manifest["stages"].get(name)
+        return bool(known) and self._hashes(known["files"]) == known["files"]
+
     def forget(self, name: str) -> None:
         """Let the stage run again."""
         self.manifest["stages"].pop(name, None)

@@ -70,11 +70,13 @@ def trace_pair(
     tokens: Tokens,
     tick: Tick = lambda _: None,
     decodings: Sequence[Decoding] = (),
+    known: Traces | None = None,
 ) -> tuple[Traces, Traces]:
     """Traces of the target and of the reference, by default the target with its adapter switched off.
 
     Both go through one plan: where the target had to halve a batch, the reference goes through all of them again.
-    Arguments and errors as in `trace`.
+    `known` are the reference's traces where they were read before, with the plan of these records. Arguments and
+    errors as in `trace`.
     """
 
     def of_reference(plan: Plan) -> tuple[Traces, Plan]:
@@ -83,7 +85,8 @@ def trace_pair(
         with target.model.disable_adapter():
             return trace(target, tokens, plan, tick, decodings)
 
-    reference_traces, used = of_reference(plan_batches(tokens.lengths, device=target.device))
+    plan = plan_batches(tokens.lengths, device=target.device)
+    reference_traces, used = of_reference(plan) if known is None else (known, plan)
     target_traces, finer = trace(target, tokens, used, tick, decodings)
     if finer != used:
         reference_traces, _ = of_reference(finer)

@@ -9,6 +9,7 @@ from .comparing import compare_runs as compare_runs
 from .comparing import compare_terminal as compare_terminal
 from .drawing import draw as draw
 from .drawing import figure_formats as figure_formats
+from .earlier import taken_over as taken_over
 from .evidence import foresee as foresee
 from .foreseeing import Foreseen as Foreseen
 from .foreseeing import foresee_study as foresee_study

@@ -89,12 +89,7 @@ class Bench:
 
     def pair(self, given: SeedSet, tick: Tick) -> tuple[Traces, Traces]:
         """Traces of target and reference over all records of a seed, through one plan."""
-        reference = self.reference(given)
-        target, finer = models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())
-        if finer != given.plan:  # a batch did not fit: both go through the halves
-            with models.without_adapter(self.lm):
-                reference, _ = models.trace(self.lm, given.tokens, finer, tick, self.decodings())
-        return target, reference
+        return models.trace_pair(self.lm, None, given.tokens, tick, self.decodings(), self.reference(given))
 
     def reference(self, given: SeedSet) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from mnemoscope.errors import ModelError
 from mnemoscope.progress import bar
 from mnemoscope.records import Record, Scores
 from mnemoscope.steps.opening import identity
+from mnemoscope.store import key_of
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Reading:
     """How target and reference are read where not both are read from scratch."""
 
     key: str
-    """Of all that this changes in the numbers."""
+    """Of all that this changes in the numbers; empty where it changes none."""
     tokens: int
     """Tokens that are read."""
     pair: Callable[[Callable[[int], None]], tuple[Traces, Traces]]
@@ -51,7 +52,7 @@ def trace(case: Case, reading: Reading | None = None) -> dict[str, Traces]:
         "adapter": models.adapter_hash(case.target),
         "reference": case.base.weights_sha256 if case.base else "adapter off",
         **identity(case.target, case.compute),
-        **({"reading": reading.key} if reading else {}),
+        **({"reading": reading.key} if reading and reading.key else {}),
     }
     total = reading.tokens if reading else 2 * tokens.total
 
@@ -69,7 +70,18 @@ def trace(case: Case, reading: Reading | None = None) -> dict[str, Traces]:
     read = {**inputs, "decodings": [one.label for one in decodings]}
     run.stage("traces", read, [path, REFERENCE], work, units=total)
     run.mark("pass", inputs)  # what follows hangs on this: more decodings change nothing else
+    if not inputs.get("reading"):
+        run.note(base_reading=base_reading(case))
     return {"target": read_traces(run.path(path)), "reference": read_traces(run.path(REFERENCE))}
+
+
+def base_reading(case: Case) -> dict[str, Any]:
+    """What the reference's traces depend on, the machine apart: all but the adapter."""
+    return {
+        "texts": key_of([[record.id, record.text] for record in case.records]),
+        "decodings": [one.label for one in distinct(case.measurement.decodings, closed_form)],
+        **identity(case.base or case.target, case.compute),
+    }
 
 
 def _refuse_inert(target: Traces, reference: Traces) -> None:
