@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from importlib.resources import files
 
 import mnemoscope
 
@@ -70,6 +71,11 @@ def test_public_names_stay_what_they_are() -> None:
         "print(before == [getattr(mnemoscope, name) for name in names])"
     )
     assert python("-c", code).strip() == "True"
+
+
+def test_type_checkers_may_trust_the_annotations() -> None:
+    """The package says that it is typed (PEP 561), or its users' type checkers would see only Any."""
+    assert (files(mnemoscope) / "py.typed").is_file()
 
 
 def test_public_functions_are_explained() -> None:
