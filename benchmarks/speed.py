@@ -71,14 +71,18 @@ def train(lm: models.LanguageModel, tokens: models.Tokens, batch: int, *, packed
         models.finetune(lm, tokens, tokens.take([]), recipe, work=out / "work", out=out / "adapter", facts={})
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=512)
     parser.add_argument("--data", default="synthetic:512")
     parser.add_argument("--matrices", default="v")
     parser.add_argument("--rank", type=int, default=4)
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def measured(given: argparse.Namespace) -> list[tuple[str, str, str]]:
+    """What was measured, the number, and what it is held against."""
     members = [record for record in texts.read(given.data) if record.role == "member"][: given.records]
     lm = models.open_model(MODEL)
     tokens = models.tokenize(lm, members, max_tokens=1024)
@@ -101,7 +105,7 @@ def main() -> None:
     score, learn, plain = n / min(traced), n / training, n / min(bare)
     what = f"training ({given.matrices}, rank {given.rank})"
     cpu = provenance.machine()
-    table = [
+    return [
         ("machine", f"{cpu['cpu']}, {cpu['cores']} cores", f"{len(members)} records, {n} tokens"),
         (f"{used} matrix products", f"{floor:.0f} GFLOP/s", f"spread {min(rates):.0f}-{max(rates):.0f}"),
         *((f"{name} matrix products", f"{rate(dtype):.0f} GFLOP/s", "") for name, dtype in others.items()),
@@ -116,6 +120,11 @@ def main() -> None:
             f"{slower:.1f} times as long",
         ),
     ]
+
+
+def main() -> None:
+    given = options()
+    table = measured(given)
     for row in table:
         print("{:<34}{:>18}   {}".format(*row))
     if given.out:

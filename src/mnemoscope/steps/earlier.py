@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnemoscope import models, provenance
-from mnemoscope.decoding import closed_form, distinct
 from mnemoscope.errors import RunError
-from mnemoscope.steps.measuring import REFERENCE, Reading, base_reading
+from mnemoscope.steps.measuring import REFERENCE, Reading, base_reading, reading_of
 from mnemoscope.store import Run
 from mnemoscope.tables import read_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mnemoscope.steps.case import Case
-    from mnemoscope.traces import Traces
 
 
 def taken_over(case: Case, folder: Path | None) -> Reading | None:
@@ -32,13 +28,7 @@ def taken_over(case: Case, folder: Path | None) -> Reading | None:
         return None
     earlier = Run(Path(folder))
     _refuse_other(case, earlier)
-    decodings = distinct(case.measurement.decodings, closed_form)
-
-    def pair(tick: Callable[[int], None]) -> tuple[Traces, Traces]:
-        known = read_traces(earlier.path(REFERENCE))
-        return models.trace_pair(case.target, case.base, case.tokens, tick, decodings, known)
-
-    return Reading("", case.tokens.total, pair)
+    return reading_of(case, lambda: read_traces(earlier.path(REFERENCE)))
 
 
 def _refuse_other(case: Case, earlier: Run) -> None:

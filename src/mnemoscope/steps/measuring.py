@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnemoscope import models, registry
-from mnemoscope.decoding import closed_form, distinct
+from mnemoscope.decoding import Decoding, closed_form, distinct
 from mnemoscope.errors import ModelError
 from mnemoscope.progress import bar
 from mnemoscope.records import Record, Scores
@@ -27,7 +27,7 @@ REFERENCE = "reference/traces.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How target and reference are read where not both are read from scratch."""
+    """How target and reference are read."""
 
     key: str
     """Of all that this changes in the numbers; empty where it changes none."""
@@ -45,41 +45,51 @@ def trace(case: Case, reading: Reading | None = None) -> dict[str, Traces]:
     Raises:
         ModelError: the adapter changes nothing.
     """
-    run, tokens, path = case.run, case.tokens, case.file("traces.parquet")
-    decodings = distinct(case.measurement.decodings, closed_form)
+    run, path, reading = case.run, case.file("traces.parquet"), reading or reading_of(case)
     inputs = {
         "records": case.records_key,
         "adapter": models.adapter_hash(case.target),
         "reference": case.base.weights_sha256 if case.base else "adapter off",
         **identity(case.target, case.compute),
-        **({"reading": reading.key} if reading and reading.key else {}),
+        **({"reading": reading.key} if reading.key else {}),
     }
-    total = reading.tokens if reading else 2 * tokens.total
 
     def work() -> None:
-        with bar("read target and base", total, "tokens") as tick:
-            if reading is not None:
-                found = reading.pair(tick)
-            else:
-                found = models.trace_pair(case.target, case.base, tokens, tick, decodings)
+        with bar("read target and base", reading.tokens, "tokens") as tick:
+            found = reading.pair(tick)
         _refuse_inert(*found)
         for name, traces in zip((path, REFERENCE), found, strict=True):
             with run.writing(name) as out:
                 write_traces(out, traces)
 
-    read = {**inputs, "decodings": [one.label for one in decodings]}
-    run.stage("traces", read, [path, REFERENCE], work, units=total)
+    base = base_reading(case)
+    read = {**inputs, "decodings": base["decodings"]}
+    run.stage("traces", read, [path, REFERENCE], work, units=reading.tokens)
     run.mark("pass", inputs)  # what follows hangs on this: more decodings change nothing else
-    if not inputs.get("reading"):
-        run.note(base_reading=base_reading(case))
+    if not reading.key:
+        run.note(base_reading=base)
     return {"target": read_traces(run.path(path)), "reference": read_traces(run.path(REFERENCE))}
+
+
+def reading_of(case: Case, known: Callable[[], Traces] | None = None) -> Reading:
+    """One pass of target and reference each over the case's records; `known` gives the reference's if it was read."""
+
+    def pair(tick: Callable[[int], None]) -> tuple[Traces, Traces]:
+        base = known() if known else None
+        return models.trace_pair(case.target, case.base, case.tokens, tick, _decodings(case), base)
+
+    return Reading("", case.tokens.total * (1 if known else 2), pair)
+
+
+def _decodings(case: Case) -> list[Decoding]:
+    return distinct(case.measurement.decodings, closed_form)
 
 
 def base_reading(case: Case) -> dict[str, Any]:
     """What the reference's traces depend on, the machine apart: all but the adapter."""
     return {
         "texts": key_of([[record.id, record.text] for record in case.records]),
-        "decodings": [one.label for one in distinct(case.measurement.decodings, closed_form)],
+        "decodings": [one.label for one in _decodings(case)],
         **identity(case.base or case.target, case.compute),
     }
 
