@@ -6,6 +6,7 @@ import html
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from statistics import fmean, stdev
 
@@ -26,6 +27,8 @@ from mnemoscope.reporting import study_page, study_summary, study_tables, study_
 from mnemoscope.reporting.paper import TABLE_3_1
 from mnemoscope.reporting.study_digest import sentence
 from mnemoscope.reporting.study_document import link
+from mnemoscope.reporting.study_findings import findings
+from mnemoscope.reporting.study_forest import bars
 from mnemoscope.reporting.study_gallery import FIGURES, Drawn
 from mnemoscope.reporting.study_means import across, means
 from mnemoscope.reporting.study_relation import KINDS, chosen, line, relation
@@ -53,6 +56,19 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def bare(text: str) -> str:
     """The page's words without drawings and tags."""
     return html.unescape(re.sub(r"<svg.*?</svg>|<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL))
+
+
+def test_every_claim_has_its_bar(evidence: StudyEvidence, page: str) -> None:
+    """Once in its table and, where it is told there, once at the head, in the colour of its decision."""
+    colours = {"replicates": "yes", "does not replicate": "no", "not resolved": "maybe"}
+    wanted: Counter[str] = Counter()
+    for node in study_summary(evidence)["answers"].values():
+        claims = node["claims"]
+        kinds = [colours[one["decision"]] if bar else "" for one, bar in zip(claims, bars(claims), strict=True)]
+        wanted.update(kinds + [kinds[i] for i in findings(node)["places"]])
+    del wanted[""]
+    assert Counter(re.findall(r'<span class="forest (\w+)" aria-hidden="true">', page)) == wanted
+    assert len(wanted) > 1
 
 
 def test_every_claim_stands_on_the_page_with_its_numbers(evidence: StudyEvidence, page: str) -> None:

@@ -11,6 +11,7 @@ from mnemoscope.reporting import study_profiles, study_tables, tables
 from mnemoscope.reporting.paper import R_SQUARED, SETTING
 from mnemoscope.reporting.study_digest import sentence
 from mnemoscope.reporting.study_findings import findings
+from mnemoscope.reporting.study_forest import bars
 from mnemoscope.reporting.study_gallery import drawn
 from mnemoscope.reporting.study_relation import KINDS, MODELS
 from mnemoscope.reporting.templating import rendered
@@ -59,7 +60,9 @@ OPEN = 6
 
 
 def _question(node: Mapping[str, Any]) -> dict[str, Any]:
-    rows, told = study_tables.claims(node), findings(node)
+    drawn_bars, told = bars(node["claims"]), findings(node)
+    rows = [{**row, "bar": bar} for row, bar in zip(study_tables.claims(node), drawn_bars, strict=True)]
+    told["told"] = [{**one, "bar": drawn_bars[i]} for one, i in zip(told["told"], told["places"], strict=True)]
     ahead = list(range(len(rows))) if len(rows) <= OPEN else told["places"]
     more = [row for i, row in enumerate(rows) if i not in ahead]
     return {**node, **told, "rows": [rows[i] for i in ahead], "more": more, "level": study_tables.levels(node)}
