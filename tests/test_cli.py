@@ -192,10 +192,12 @@ def test_a_stop_in_a_process_of_its_own(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring else signal.default_int_handler),
     )  # fmt: skip
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline and process.poll() is None and not list(tmp_path.rglob("checkpoint-*")):
+    # not rglob, which fails where one of the folders goes while it looks
+    saved, deadline = "out/cells/*/.checkpoints-*/checkpoint-*", time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None and not list(tmp_path.glob(saved)):
         time.sleep(0.1)
     assert process.poll() is None, process.communicate()[1]
+    assert list(tmp_path.glob(saved))
     process.send_signal(sent)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
