@@ -28,9 +28,9 @@ FIELDS = ("name", "value", "low", "high", "level", "method", "n_members", "n_non
 HEAD = """# Results
 
 Every number here is rendered by `scripts/results.py` from the CSV and JSON files in `docs/results/`; none is typed by
-hand, but for the table on one GPU, which says so. Intervals are 95%; the CSV names the method of each: AUC by group
-bootstrap, TPR by Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from
-labels widened for cross-fitting.
+hand, but for the table on one GPU, which says so, and those in the notes of studies. Intervals are 95%; the CSV names
+the method of each: AUC by group bootstrap, TPR by Bayesian group bootstrap, controls by clustered DeLong, attacks that
+learn from labels widened for cross-fitting.
 """
 
 

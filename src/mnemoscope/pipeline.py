@@ -110,7 +110,7 @@ def audit(
         adapter: PEFT folder, or a run folder of mnemoscope finetune (then its records are the default data).
         reference: Model that a merged target is compared with.
         reference_run: Run folder of an earlier audit of the same records against the same base: its reading of the base
-            is taken over, which about halves the time.
+            is taken over, which saves one of the two passes.
         out: Run folder; the adapter's own run folder when not given.
         data: As in mnemoscope finetune.
         members: File whose records were trained on (instead of --data).

@@ -15,7 +15,7 @@ from mnemoscope.decoding import Decoding, closed_form, distinct
 from mnemoscope.progress import bar
 from mnemoscope.records import Record
 from mnemoscope.steps.measuring import Reading
-from mnemoscope.steps.opening import identity, open_alone
+from mnemoscope.steps.opening import base_inputs, open_alone, texts_key
 from mnemoscope.store import Run, key_of
 from mnemoscope.tables import read_traces, write_traces
 from mnemoscope.traces import Traces
@@ -73,8 +73,8 @@ class Bench:
         records = drawn(self._pool, self.study, seed)
         rows = {record.id: row for row, record in enumerate(self._pool)}
         tokens = self._tokens.take([rows[record.id] for record in records])
-        key = key_of([[record.id, record.text] for record in records])
-        return SeedSet(records, tokens, models.plan_batches(tokens.lengths, device=self.lm.device), key)
+        plan = models.plan_batches(tokens.lengths, device=self.lm.device)
+        return SeedSet(records, tokens, plan, texts_key(records))
 
     def reading(self, seed: int, rows: Sequence[int]) -> Reading:
         """How a cell reads the records `rows` of its seed: the target once, the reference as it was read before."""
@@ -115,8 +115,7 @@ class Bench:
 
     def _from(self, folder: Path, given: SeedSet) -> Traces:
         """The traces that `folder` keeps, which the first process that asks puts there while the others wait."""
-        labels = [one.label for one in self.decodings()]
-        inputs = {"texts": given.key, "decodings": labels, **identity(self.lm, self.compute)}
+        inputs = base_inputs(self.lm, self.compute, given.key, self.decodings())
 
         with Run(folder).alone(wait=True):
             run = Run(folder)  # as the process before left it

@@ -13,8 +13,7 @@ from mnemoscope.decoding import Decoding, closed_form, distinct
 from mnemoscope.errors import ModelError
 from mnemoscope.progress import bar
 from mnemoscope.records import Record, Scores
-from mnemoscope.steps.opening import identity
-from mnemoscope.store import key_of
+from mnemoscope.steps.opening import base_inputs, identity, texts_key
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
 if TYPE_CHECKING:
@@ -87,11 +86,7 @@ def _decodings(case: Case) -> list[Decoding]:
 
 def base_reading(case: Case) -> dict[str, Any]:
     """What the reference's traces depend on, the machine apart: all but the adapter."""
-    return {
-        "texts": key_of([[record.id, record.text] for record in case.records]),
-        "decodings": [one.label for one in _decodings(case)],
-        **identity(case.base or case.target, case.compute),
-    }
+    return base_inputs(case.base or case.target, case.compute, texts_key(case.records), _decodings(case))
 
 
 def _refuse_inert(target: Traces, reference: Traces) -> None:

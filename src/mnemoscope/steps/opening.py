@@ -9,9 +9,11 @@ from mnemoscope import models, provenance
 from mnemoscope.errors import DataError, ModelError
 from mnemoscope.progress import say
 from mnemoscope.seeds import derive
+from mnemoscope.store import key_of
 
 if TYPE_CHECKING:
     from mnemoscope.config import Compute, Training
+    from mnemoscope.decoding import Decoding
     from mnemoscope.models import LanguageModel, Tokens
     from mnemoscope.records import Record
     from mnemoscope.steps.inputs import Trained
@@ -139,3 +141,13 @@ def identity(lm: LanguageModel, compute: Compute) -> dict[str, Any]:
         "max_tokens": compute.max_tokens,
         "versions": provenance.versions_for(lm.load_in),
     }
+
+
+def texts_key(records: Sequence[Record]) -> str:
+    """Hash of the records' ids and texts in their order."""
+    return key_of([[record.id, record.text] for record in records])
+
+
+def base_inputs(lm: LanguageModel, compute: Compute, texts: str, decodings: Sequence[Decoding]) -> dict[str, Any]:
+    """What a base's traces depend on, the machine apart; `texts` is their `texts_key`."""
+    return {"texts": texts, "decodings": [one.label for one in decodings], **identity(lm, compute)}
