@@ -91,11 +91,15 @@ def _attacks(summary: Row) -> list[str]:
         f"AUC of every attack at rank {found['rank']}, as in the table above. The claims below compare one attack, "
         "fixed before; attacks without a reference need not agree with it."
     )
+    if found["memorization"]:
+        caption += " Last row: mean counterfactual memorization, nats a token, which is of no attack."
+        rows.append(["*memorization*", *(f"{cell['value']} {cell['half']}" for cell in found["memorization"])])
     return [caption, "", *table(["attack", *found["heads"]], rows)]
 
 
 USE = {
-    "auc": "AUC", "tpr_at_10": "TPR at 10% FPR", "verbatim_members": "word for word, training",
+    "auc": "AUC", "tpr_at_10": "TPR at 10% FPR", "memorization": "memorization, nats a token",
+    "verbatim_members": "word for word, training",
     "verbatim_nonmembers": "word for word, held out", "perplexity_members": "perplexity, training",
     "perplexity_heldout": "perplexity, held out", "perplexity_base_heldout": "base model's, held out",
 }  # fmt: skip
@@ -176,13 +180,15 @@ def _dose(at: Mapping[tuple[Place, str], Row], cell: Place, names: Sequence[str]
 
 
 def _epochs(summary: Row) -> list[str]:
-    """AUC and held-out perplexity after every epoch; epoch 0 is the base model."""
-    areas = {(_cell(row), row["epoch"]): _value(row) for row in chosen.epochs(summary, "auc")}
-    rows = sorted(chosen.epochs(summary, "perplexity_heldout"), key=lambda row: (row["series"], row["epoch"]))
+    """What leaks and held-out perplexity after every epoch; epoch 0 is the base model."""
+    heads = {"auc": "AUC", "memorization": "memorization, nats a token", "perplexity_heldout": "held-out perplexity"}
+    at = {name: {(_cell(row), row["epoch"]): row for row in chosen.epochs(summary, name)} for name in heads}
+    rows = sorted(at["perplexity_heldout"].values(), key=lambda row: (row["series"], row["epoch"]))
     lines = [
-        [row["series"], f"{row['epoch']:g}", areas.get((_cell(row), row["epoch"]), NONE), _value(row)] for row in rows
+        [row["series"], f"{row['epoch']:g}", *(_known(found.get((_cell(row), row["epoch"]))) for found in at.values())]
+        for row in rows
     ]
-    return table(["training", "epoch", "AUC", "held-out perplexity"], lines)
+    return table(["training", "epoch", *heads.values()], lines)
 
 
 def _value(row: Row) -> str:

@@ -165,7 +165,7 @@ def test_tables_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path)
         "| 4 | 0.750 [0.740, 0.760] | 0.931 |",
         "| V, rank 4, alpha 16 at every rank, 3 epochs, learning rate 0.001 | 8 | 20 | 1 | 0.400 [0.390, 0.410] | – | "
         "0.250 [0.240, 0.260] |",
-        "| V, rank 16 | 2 | 0.660 [0.650, 0.670] | 31.50 [31.49, 31.51] |",
+        "| V, rank 16 | 2 | 0.660 [0.650, 0.670] | – | 31.50 [31.49, 31.51] |",
         "| V gives a larger AUC than Q at rank 4 | 0.110 | [0.090, 0.130] | [0.100, 0.120] | 5 | < .001; .004 | "
         "**replicates** | both intervals lie above 0, and both corrected p-values are small | V .83, Q .72 at rank 4 |",
         "| 8 copies leave more than 1 | – | – | – | 0 | –; – | **not resolved** | no cell can say | – |",

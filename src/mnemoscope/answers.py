@@ -98,6 +98,7 @@ STATISTICS: Mapping[str, str] = {
     "ngram_share_nonmembers": "mean n-gram share of held-out records' continuations",
     "suffix_probability_members": "mean probability that one sampled continuation is the whole suffix",
     "suffix_probability_nonmembers": "the same of held-out records",
+    "memorization": "mean counterfactual memorization, nats a token: what training on a record adds to its likelihood",
     "perplexity_members": "perplexity of training records",
     "perplexity_heldout": "perplexity of held-out records",
     "perplexity_base_members": "perplexity of training records in the base model",

@@ -32,6 +32,19 @@ def test_rows_are_attacks_and_columns_matrices() -> None:
     wanted = [AREAS[name] + np.mean([1, 2]) / 100 for name in "qvo"]
     np.testing.assert_allclose(values["loss"], wanted, atol=6e-4)
     np.testing.assert_allclose(values["ez"], np.array(wanted) - 0.1, atol=6e-4)
+    assert found["memorization"] == []
+
+
+def test_memorization_is_the_last_row() -> None:
+    """Where it was measured it stands under the attacks, matrix by matrix, with what is missing left empty."""
+    one = evidence()
+    kept = [
+        sample.point(sample.setting(m, 4, seed), "memorization", AREAS[m] - 1) for m in ("o", "v") for seed in (1, 2)
+    ]
+    whole = StudyEvidence(**{**{f: getattr(one, f) for f in one.__slots__}, "points": [*one.points, *kept]})
+    found = by_attack(study_summary(whole))
+    assert [cell["value"] for cell in found["memorization"]] == ["", "-0.300", "-0.200"]
+    assert len(found["rows"]) == 2
 
 
 def test_nothing_to_compare_gives_no_table() -> None:

@@ -144,8 +144,8 @@ def test_a_weighted_arm_is_the_weighted_sum_of_its_moments():
     second = cell(records, noisy(records, 0.5, rng), matrices="q")
     boot = Bootstrap.of([first, second], FEW, seed=0)
     none = np.zeros(len(records), dtype=bool)
-    mixed = boot.areas(Arm(first, (0.25, 0.75, 0.0)), none)
-    moment = boot.areas(Arm(first, (0.0, 1.0, 0.0)), none)
+    mixed = boot.value(Arm(first, (0.25, 0.75, 0.0)), none)
+    moment = boot.value(Arm(first, (0.0, 1.0, 0.0)), none)
     assert mixed.value == pytest.approx(0.125 + 0.75 * area(records, first.moments[0].scores))
     np.testing.assert_allclose(mixed.joint, 0.125 + 0.75 * moment.joint)
     np.testing.assert_allclose(mixed.alone, 0.125 + 0.75 * moment.alone)
@@ -181,7 +181,7 @@ def test_a_resample_without_members_is_left_out():
         {13: (Arm.end(first), Arm.end(second))}
     )
     boot = Bootstrap.of([first], Rules(resamples=400), seed=0)
-    joint = boot.areas(Arm.end(first), np.zeros(6, dtype=bool)).joint
+    joint = boot.value(Arm.end(first), np.zeros(6, dtype=bool)).joint
     # no draw of the one member group in 3 draws of 3: (2/3)^3 = .296; nothing but it: 1/27
     assert np.isnan(joint).mean() == pytest.approx(8 / 27 + 1 / 27, abs=0.07)
     assert np.isfinite([found.low, found.high, found.p_value]).all()

@@ -110,5 +110,5 @@ def test_the_base_counts_as_chance():
     assert arms[0].weights == (0.5, 0.5)
     boot = Bootstrap.of([first, second], Rules(resamples=20), seed=0)
     none = np.zeros(4, dtype=bool)
-    assert [boot.areas(arm, none).value for arm in arms] == [0.75, 0.75]
-    assert boot.areas(Arm.end(first), none).value == 1.0
+    assert [boot.value(arm, none).value for arm in arms] == [0.75, 0.75]
+    assert boot.value(Arm.end(first), none).value == 1.0

@@ -87,15 +87,15 @@ def test_values_and_decisions_of_a_clear_study():
     assert answer.seed_low < answer.value < answer.seed_high
     assert (answer.seeds, answer.n_seeds, answer.paper) == ((0, 1, 2, 3, 4), 5, "V .83, Q .72 at rank 4")
     assert answer.n_groups == 40
-    assert {a.decision for a in found} == {"replicates"}
+    assert {a.decision for a in found if a.family in (RANK, SIZE)} == {"replicates"}
 
 
 def test_a_difference_the_other_way_does_not_replicate():
     """Where Q memorizes far more than V in all seeds, the claim is refuted; with one seed it is open."""
     outcomes = [one(name, 4, seed, shift=3.0 * (name == "q")) for seed in (1, 2, 3) for name in "vq"]
     refuted = stats.matrix_answers(outcomes, RULES, seed=0)
-    assert {answer.decision for answer in refuted} == {"does not replicate"}
-    (single, _) = stats.matrix_answers(outcomes[:2], RULES, seed=0)
+    assert {answer.decision for answer in refuted if answer.family in (RANK, SIZE)} == {"does not replicate"}
+    single = stats.matrix_answers(outcomes[:2], RULES, seed=0)[0]
     assert single.decision == "not resolved"
     reason = "1 seed where the rules ask for 3; within this seed the interval excludes 0, on the other side"
     assert single.reason == reason

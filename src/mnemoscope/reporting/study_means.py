@@ -48,7 +48,9 @@ def _combined(same: Sequence[Point]) -> Row:
 
 
 def bounds(statistic: str) -> tuple[float, float]:
-    """What a statistic can be at all: perplexities begin at 1, all others are shares, probabilities or areas."""
+    """What a statistic can be at all: perplexities begin at 1, memorization has no end, all others lie in 0..1."""
+    if statistic == "memorization":
+        return -math.inf, math.inf
     return (1.0, math.inf) if statistic.startswith("perplexity") else (0.0, 1.0)
 
 

@@ -18,6 +18,7 @@ RANKED = {
     "verbatim_nonmembers": "Word for word, held-out",
     "suffix_probability_members": "Suffix probability, training",
     "suffix_probability_nonmembers": "Suffix probability, held-out",
+    "memorization": "Memorization, nats a token",
     "perplexity_heldout": "Held-out perplexity",
 }
 """Columns of the table by rank: statistic to its head."""
@@ -152,7 +153,7 @@ def _cell(statistic: str, one: Mapping[str, Any] | None) -> dict[str, str]:
         ends = (one["low"], one["high"])
         known = None not in ends
         return {"value": chance(one["value"]), "interval": f"[{chance(ends[0])}, {chance(ends[1])}]" if known else ""}
-    if statistic == "auc" or statistic.startswith("perplexity"):
+    if statistic in ("auc", "memorization") or statistic.startswith("perplexity"):
         return {"value": number(one["value"]), "interval": interval("auc", one)}
     return {"value": percent(one["value"]), "interval": interval("verbatim", one)}
 

@@ -111,24 +111,28 @@ def by_attack(summary: Mapping[str, Any]) -> Row:
     """AUC of every attack at the rank that most sets of matrices have: attacks down, matrices across; {} without any.
 
     Attacks need not agree on which matrices leave more: a target-minus-reference score also varies with what the
-    training was good for, which differs from record to record.
+    training was good for, which differs from record to record. `memorization` has the fields of a last row, which is
+    of no attack.
     """
     grid = next(iter(grids(summary)), [])
     ranks = [row["rank"] for row in grid]
     rank = min(ranks, key=lambda one: (-ranks.count(one), one), default=0)
     columns = sorted((row["matrices"] for row in grid if row["rank"] == rank), key=_column)
-    at: dict[str, dict[str, Row]] = {}
-    for attack, rows in _attacks(summary):
-        at[attack] = {row["matrices"]: row for row in rows if row["rank"] == rank}
+    at: dict[str, list[Row]] = {name: _across(rows, rank, columns) for name, rows in _attacks(summary)}
     if not at or len(columns) < 2:
         return {}
     return {
         "rank": rank,
         "heads": [matrix_names(matrices) for matrices in columns],
-        "rows": [
-            {"attack": name, "cells": [area(found.get(m), None, False) for m in columns]} for name, found in at.items()
-        ],
+        "rows": [{"attack": name, "cells": cells} for name, cells in at.items()],
+        "memorization": _across(next(iter(grids(summary, "memorization")), []), rank, columns),
     }
+
+
+def _across(rows: Sequence[Row], rank: int, columns: Sequence[str]) -> list[Row]:
+    """A field a set of matrices at `rank`; none at all where no row has the rank."""
+    found = {row["matrices"]: row for row in rows if row["rank"] == rank}
+    return [area(found.get(matrices), None, False) for matrices in columns] if found else []
 
 
 def _attacks(summary: Mapping[str, Any]) -> Iterator[tuple[str, list[Row]]]:

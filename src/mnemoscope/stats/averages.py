@@ -133,9 +133,9 @@ def excess(ours: Estimate, theirs: Estimate, name: str) -> Estimate:
     )
     a, b = _bounds(ours), _bounds(theirs)
     if a is None or b is None:
-        return Estimate(
-            name, None, None, None, ours.level, "none", reason="a class has nothing that was measured", **counts
-        )
+        value = None if ours.value is None or theirs.value is None else ours.value - theirs.value
+        reason = "a class has nothing that was measured" if value is None else "a class has no interval"
+        return Estimate(name, value, None, None, ours.level, "none", reason=reason, **counts)
     value = a.value - b.value
     low = value - float(np.hypot(a.value - a.low, b.high - b.value))
     high = value + float(np.hypot(a.high - a.value, b.value - b.low))

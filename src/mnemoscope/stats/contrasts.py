@@ -1,4 +1,4 @@
-"""Two fine-tunings on the same records: how far their AUCs are apart, over the seeds that have both.
+"""Two fine-tunings on the same records: how far apart they are in a measure, over the seeds that have both.
 
 Two things vary, and each has its interval: the records, given these seeds, and the seeds.
 """
@@ -15,18 +15,17 @@ from mnemoscope.answers import Outcome, Rules
 from mnemoscope.records import Scores
 from mnemoscope.seeds import generator
 from mnemoscope.stats.intervals import Statistic, percentile, resample
-from mnemoscope.stats.ranking import mean_area, once
+from mnemoscope.stats.measures import AUC, Measure
+from mnemoscope.stats.ranking import once
 from mnemoscope.stats.sample import Sample
 from mnemoscope.stats.spreads import Left, Spread, SpreadCounts, across, left_out, within
 
-CHANCE = 0.5
-"""AUC of the base model: against itself it gives all records the same score."""
 METHOD = "paired group bootstrap, groups drawn once for all seeds (percentile, {} resamples); p normal; across seeds: t"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a contrast in one seed: a weighted sum of one cell's AUCs along its training."""
+    """One side of a contrast in one seed: a weighted sum of one cell's values along its training."""
 
     outcome: Outcome
     weights: tuple[float, ...]
@@ -37,15 +36,15 @@ class Arm:
         """The cell as it is after its training."""
         return cls(outcome, (0.0,) * len(outcome.moments) + (1.0,))
 
-    def scores(self) -> list[tuple[float, Scores, float]]:
+    def scores(self, measure: Measure) -> list[tuple[float, Scores, float]]:
         """Epoch, scores of shape (n_records,) and weight of each moment that counts."""
         pairs = zip(self.outcome.moments, self.weights[1:], strict=True)
-        return [(moment.epoch, moment.scores, weight) for moment, weight in pairs if weight]
+        return [(moment.epoch, measure.scores(self.outcome, moment), weight) for moment, weight in pairs if weight]
 
 
 @dataclass(frozen=True, slots=True)
-class Areas:
-    """A sum of AUCs: its value, in resamples of the pool's groups, and in resamples of its own records' groups."""
+class Drawn:
+    """A sum of values: itself, in resamples of the pool's groups, and in resamples of its own records' groups."""
 
     value: float
     joint: NDArray[np.float64]
@@ -53,9 +52,9 @@ class Areas:
     alone: NDArray[np.float64]
     """The same from resampling the seed's members' and non-members' groups apart."""
 
-    def plus(self, weight: float, other: Areas) -> Areas:
+    def plus(self, weight: float, other: Drawn) -> Drawn:
         """This and `weight` times the other."""
-        return Areas(
+        return Drawn(
             self.value + weight * other.value,
             self.joint + weight * other.joint,
             self.alone + weight * other.alone,
@@ -67,7 +66,7 @@ class Panel:
     """Several arms of one seed, measured on the same records."""
 
     seed: int
-    areas: tuple[Areas, ...]
+    values: tuple[Drawn, ...]
     """One an arm."""
     n_members: int
     n_nonmembers: int
@@ -82,7 +81,7 @@ class Bootstrap:
     drawn with replacement once for all seeds, and in every seed a record has the weight of its group. Drawing them
     anew in each seed would take the seeds' errors for independent, and the interval of the mean would be too narrow.
     Other than drawing members' and non-members' groups apart, this lets the sizes of the classes vary between
-    resamples; an AUC does not depend on them, so with many groups both spread alike. A resample that leaves a class of
+    resamples; neither measure depends on them, so with many groups both spread alike. A resample that leaves a class of
     a seed without records is left out.
     """
 
@@ -90,41 +89,44 @@ class Bootstrap:
     seed: int
     pool: Mapping[str, int]
     """Group name to code."""
-    _known: dict[tuple[str, float, bytes], Areas] = field(default_factory=dict)
+    measure: Measure = AUC
+    """What is compared."""
+    _known: dict[tuple[str, float, bytes], Drawn] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome], rules: Rules, *, seed: int) -> Bootstrap:
+    def of(cls, outcomes: Iterable[Outcome], rules: Rules, *, seed: int, measure: Measure = AUC) -> Bootstrap:
         """The pool is all groups that stand in any of the outcomes."""
         lists = {id(outcome.records): outcome.records for outcome in outcomes}
         names = {record.group for records in lists.values() for record in records}
-        return cls(rules, seed, {name: code for code, name in enumerate(sorted(names))})
+        return cls(rules, seed, {name: code for code, name in enumerate(sorted(names))}, measure)
 
-    def areas(self, arm: Arm, unscored: NDArray[np.bool_]) -> Areas:
-        """The arm's weighted sum of AUCs on its records but the `unscored`, shape (n_records,)."""
-        base = np.full(self.rules.resamples, CHANCE * arm.weights[0])
-        total = Areas(CHANCE * arm.weights[0], base, base)
-        for epoch, scores, weight in arm.scores():
+    def value(self, arm: Arm, unscored: NDArray[np.bool_]) -> Drawn:
+        """The arm's weighted sum on its records but the `unscored`, shape (n_records,)."""
+        start = self.measure.base * arm.weights[0]
+        base = np.full(self.rules.resamples, start)
+        total = Drawn(start, base, base)
+        for epoch, scores, weight in arm.scores(self.measure):
             key = (arm.outcome.setting.cell, epoch, unscored.tobytes())
             if key not in self._known:
                 self._known[key] = self._measure(arm.outcome, scores, unscored)
             total = total.plus(weight, self._known[key])
         return total
 
-    def _measure(self, outcome: Outcome, scores: Scores, unscored: NDArray[np.bool_]) -> Areas:
+    def _measure(self, outcome: Outcome, scores: Scores, unscored: NDArray[np.bool_]) -> Drawn:
         sample = Sample.of(np.ma.masked_array(np.ma.getdata(scores), unscored), outcome.records)
-        area, classes = mean_area(sample), (sample.member_groups, sample.nonmember_groups)
+        statistic, classes = self.measure.of(sample), (sample.member_groups, sample.nonmember_groups)
         # a sample's codes count the sorted names of its records
         pooled = np.array([self.pool[name] for name in sorted({record.group for record in outcome.records})])
         members, nonmembers = (pooled[codes] for codes in classes)
 
         def of_pool(weights: NDArray[np.int64]) -> NDArray[np.float64]:
-            with np.errstate(invalid="ignore"):  # 0 of 0 pairs
-                return area(np.take(weights, members, axis=1), np.take(weights, nonmembers, axis=1))
+            with np.errstate(invalid="ignore"):  # a resample may leave a class empty
+                return statistic(np.take(weights, members, axis=1), np.take(weights, nonmembers, axis=1))
 
-        return Areas(
-            once(area, len(members), len(nonmembers)),
+        return Drawn(
+            once(statistic, len(members), len(nonmembers)),
             self._drawn(of_pool, (np.arange(len(self.pool)),), "pool"),
-            self._drawn(area, classes, f"seed {outcome.setting.seed}"),
+            self._drawn(statistic, classes, f"seed {outcome.setting.seed}"),
         )
 
     def _drawn(self, statistic: Statistic, classes: Sequence[NDArray[np.int64]], name: str) -> NDArray[np.float64]:
@@ -138,16 +140,16 @@ class Bootstrap:
         Raises:
             ValueError: two arms have different records.
         """
-        records, unscored = arms[0].outcome.records, _unscored(seed, arms)
+        records, unscored = arms[0].outcome.records, _unscored(seed, arms, self.measure)
         sample = Sample.of(np.ma.masked_array(np.zeros(len(unscored)), unscored), records)
         if gap := sample.gap():
             return Left(seed, gap)
-        areas = tuple(self.areas(arm, unscored) for arm in arms)
+        values = tuple(self.value(arm, unscored) for arm in arms)
         groups = frozenset(record.group for record, gone in zip(records, unscored, strict=True) if not gone)
-        return Panel(seed, areas, len(sample.members), len(sample.nonmembers), groups)
+        return Panel(seed, values, len(sample.members), len(sample.nonmembers), groups)
 
     def contrast(self, pairs: Mapping[int, tuple[Arm, Arm]], *, missing: Sequence[Left] = ()) -> Spread:
-        """AUC of the first arm less AUC of the second, mean over seeds, -1..1; `pairs` has each seed's two arms.
+        """The measure of the first arm less that of the second, mean over seeds; `pairs` has each seed's two arms.
 
         The interval given the seeds is the percentile one of the mean difference in resamples of the pool's groups;
         its two-sided p-value is that of a normal with the resamples' standard deviation. Across seeds it is Student's
@@ -162,10 +164,10 @@ class Bootstrap:
         gaps = left_out([*missing, *(one for one in found if isinstance(one, Left))])
         if not panels:
             return Spread(reason="; ".join(gaps) or "no seed has both cells")
-        apart = [panel.areas[0].plus(-1, panel.areas[1]) for panel in panels]
+        apart = [panel.values[0].plus(-1, panel.values[1]) for panel in panels]
         values, level = [one.value for one in apart], self.rules.level
         value, joint = float(np.mean(values)), np.mean([one.joint for one in apart], axis=0)
-        records, seeds = within(value, joint, level), across(values, level, limit=1.0)
+        records, seeds = within(value, joint, level), across(values, level, limit=self.measure.limit)
         own = [percentile(one.alone, level) for one in apart]
         return Spread(
             value, *records[:3], METHOD.format(self.rules.resamples), *seeds[:3], values=tuple(values),
@@ -174,7 +176,7 @@ class Bootstrap:
         )  # fmt: skip
 
 
-def _unscored(seed: int, arms: Sequence[Arm]) -> NDArray[np.bool_]:
+def _unscored(seed: int, arms: Sequence[Arm], measure: Measure) -> NDArray[np.bool_]:
     first = arms[0].outcome
     for other in (arm.outcome for arm in arms[1:]):
         if other.records is first.records:
@@ -184,7 +186,7 @@ def _unscored(seed: int, arms: Sequence[Arm]) -> NDArray[np.bool_]:
             raise ValueError(f"cells {cells} of seed {seed} have different records")
     unscored = np.zeros(len(first.records), dtype=bool)
     for arm in arms:
-        for _, scores, _ in arm.scores():
+        for _, scores, _ in arm.scores(measure):
             unscored |= np.ma.getmaskarray(scores)
     return unscored
 

@@ -43,10 +43,11 @@ def first_reached(path: NDArray[np.float64], level: float) -> tuple[float, ...]:
 def matched(first: Outcome, second: Outcome) -> tuple[Arm, Arm] | str:
     """Both cells at equal held-out perplexity, or why there is no such place.
 
-    Each cell's path starts at the base model, whose AUC is .5. The common level is the higher (worse) of the two best
-    perplexities, so both reach it; each cell is taken where it reaches it first, by linear interpolation of log
-    perplexity between moments, and the AUCs of the two moments are weighted accordingly. The weights are estimated
-    from the same non-members and held fixed in the bootstrap: its interval does not hold their error.
+    Each cell's path starts at the base model, whose AUC is .5 and whose memorization is 0. The common level is the
+    higher (worse) of the two best perplexities, so both reach it; each cell is taken where it reaches it first, by
+    linear interpolation of log perplexity between moments, and the values of the two moments are weighted accordingly.
+    The weights are estimated from the same non-members and held fixed in the bootstrap: its interval does not hold
+    their error.
     """
     paths = [heldout_path(outcome) for outcome in (first, second)]
     for outcome, path in zip((first, second), paths, strict=True):

@@ -15,6 +15,7 @@ from mnemoscope.stats.conditions import Place, Table, shown, tables, words
 from mnemoscope.stats.contrasts import Arm, Bootstrap
 from mnemoscope.stats.decisions import Claim, decided
 from mnemoscope.stats.matching import matched
+from mnemoscope.stats.measures import AUC, MEMORIZATION, Measure
 from mnemoscope.stats.spreads import Left, Spread
 
 PAPER: Mapping[str, Mapping[int, float]] = {
@@ -25,8 +26,27 @@ PAPER: Mapping[str, Mapping[int, float]] = {
     "qk": {1: 0.76, 2: 0.77, 4: 0.79},
 }
 """AUC by matrices and rank: arXiv:2507.21009, Table 3.1."""
-RANK, SIZE, PERPLEXITY = (f"matrices, equal {what}" for what in ("rank", "parameters", "held-out perplexity"))
 FIXED = "; weights of the moments held fixed"
+
+
+class Compared(NamedTuple):
+    """A measure, as claims speak of it."""
+
+    measure: Measure
+    claim: str
+    statistic: str
+    family: str
+    paper: str
+    """What is added to the paper's numbers."""
+
+
+COMPARED = (
+    Compared(AUC, "gives a larger AUC than", "difference of AUC", "matrices", ""),
+    Compared(
+        MEMORIZATION, "leaves more counterfactual memorization than",
+        "difference of counterfactual memorization, nats a token", "memorization", " (AUC)",
+    ),
+)  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -37,7 +57,11 @@ class Pair(NamedTuple):
 
 
 def matrix_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) -> list[Answer]:
-    """Differences of AUC between matrices, each claimed to be above 0; Holm-corrected in each of three families.
+    """Differences between matrices, each claimed to be above 0; Holm-corrected in each of three families a measure.
+
+    Two measures: the AUC of the study's attack, as in the paper, and mean counterfactual memorization, which is of no
+    attack. They need not agree: an attack that holds the target against the base also sees what the training was good
+    for, which differs from record to record and hides who was trained on.
 
     * equal rank: V and O against Q and K; Q+K against Q or K at twice its rank;
     * equal parameters: V and O against Q and K, and Q+K against Q or K, wherever trainable parameters differ by at most
@@ -46,24 +70,23 @@ def matrix_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) -> l
       `matching.matched`). A seed in which one of the two never gets better than the base model is left out, and the
       reason says so.
 
-    Cells are compared where they share seed and all settings but matrices and rank; cells with copies are not.
+    Cells are compared where they share seed and all settings but matrices and rank; cells with copies are not. The
+    margin of memorization, in nats a token, is the number that is an AUC's.
 
     Raises:
         ValueError: two cells cannot be told apart, or the records of two cells of a seed differ.
     """
     found = tables(outcomes)
-    bootstrap = Bootstrap.of([outcome for outcome in outcomes if outcome.setting.copies == 1], rules, seed=seed)
+    plain = [outcome for outcome in outcomes if outcome.setting.copies == 1]
+    by = [(one, Bootstrap.of(plain, rules, seed=seed, measure=one.measure)) for one in COMPARED]
     claims: list[Answer] = []
     for condition, table in found.items():
         where = words(condition, found)
         alike, sized = list(_equal_rank(table)), list(_equal_size(table, rules.equal_parameters))
-        claims += [_at_end(bootstrap, table, pair, RANK, where) for pair in alike]
-        claims += [_at_end(bootstrap, table, pair, SIZE, f" with as many parameters{where}") for pair in sized]
-        claims += [
-            _at_perplexity(bootstrap, table, pair, where)
-            for pair in dict.fromkeys(alike + sized)
-            if any(_followed(table, pair, one) for one in _seeds(table, pair))
-        ]
+        along = [pair for pair in dict.fromkeys(alike + sized)
+                 if any(_followed(table, pair, one) for one in _seeds(table, pair))]  # fmt: skip
+        for ask, pairs in ((_at_rank, alike), (_at_size, sized), (_at_perplexity, along)):
+            claims += [ask(_Question(*one, table, where), pair) for one in by for pair in pairs]
     return decided([Claim(answer, "above", rules.auc_margin) for answer in claims], rules)
 
 
@@ -102,17 +125,47 @@ def _equal_size(table: Table, share: float) -> Iterator[Pair]:
             yield pair
 
 
-def _at_end(bootstrap: Bootstrap, table: Table, pair: Pair, family: str, where: str) -> Answer:
-    arms = {seed: (Arm.end(table[pair.first][seed]), Arm.end(table[pair.second][seed])) for seed in _seeds(table, pair)}
-    return _answer(bootstrap.contrast(arms), pair, family, where, _paper(pair), bootstrap.rules.level)
+class _Question(NamedTuple):
+    """What is asked of a pair."""
+
+    by: Compared
+    bootstrap: Bootstrap
+    table: Table
+    where: str
+
+    def answer(self, spread: Spread, pair: Pair, family: str, what: str = "", paper: str = "") -> Answer:
+        first, second = pair
+        names = shown(first.matrices), shown(second.matrices)
+        claim = f"{names[0]} at rank {first.rank} {self.by.claim} {names[1]} at rank {second.rank}"
+        if first.rank == second.rank:
+            claim = f"{names[0]} {self.by.claim} {names[1]} at rank {first.rank}"
+        return spread.answer(
+            "matrices", claim + what + self.where, f"{self.by.family}, equal {family}", self.by.statistic,
+            _paper(pair) + paper + self.by.paper, self.bootstrap.rules.level,
+        )  # fmt: skip
+
+    def end(self, pair: Pair) -> Spread:
+        """After all training."""
+        cells = self.table[pair.first], self.table[pair.second]
+        return self.bootstrap.contrast(
+            {seed: (Arm.end(cells[0][seed]), Arm.end(cells[1][seed])) for seed in _seeds(self.table, pair)}
+        )
+
+
+def _at_rank(asked: _Question, pair: Pair) -> Answer:
+    return asked.answer(asked.end(pair), pair, "rank")
+
+
+def _at_size(asked: _Question, pair: Pair) -> Answer:
+    return asked.answer(asked.end(pair), pair, "parameters", " with as many parameters")
 
 
 def _followed(table: Table, pair: Pair, seed: int) -> bool:
     return all(len(table[place][seed].moments) > 1 for place in pair)
 
 
-def _at_perplexity(bootstrap: Bootstrap, table: Table, pair: Pair, where: str) -> Answer:
-    arms, missing = {}, []
+def _at_perplexity(asked: _Question, pair: Pair) -> Answer:
+    table, arms, missing = asked.table, {}, []
     for seed in _seeds(table, pair):
         if not _followed(table, pair, seed):
             missing.append(Left(seed, "not evaluated along the training"))
@@ -120,19 +173,10 @@ def _at_perplexity(bootstrap: Bootstrap, table: Table, pair: Pair, where: str) -
             missing.append(Left(seed, found))
         else:
             arms[seed] = found
-    spread = bootstrap.contrast(arms, missing=missing)
+    spread = asked.bootstrap.contrast(arms, missing=missing)
     spread = replace(spread, method=spread.method + FIXED) if arms else spread
-    paper = f"{_paper(pair)}, after equal training"
-    return _answer(spread, pair, PERPLEXITY, f" at equal held-out perplexity{where}", paper, bootstrap.rules.level)
-
-
-def _answer(spread: Spread, pair: Pair, family: str, where: str, paper: str, level: float) -> Answer:
-    first, second = pair
-    names = shown(first.matrices), shown(second.matrices)
-    claim = f"{names[0]} at rank {first.rank} gives a larger AUC than {names[1]} at rank {second.rank}"
-    if first.rank == second.rank:
-        claim = f"{names[0]} gives a larger AUC than {names[1]} at rank {first.rank}"
-    return spread.answer("matrices", claim + where, family, "difference of AUC", paper, level)
+    what = " at equal held-out perplexity"
+    return asked.answer(spread, pair, what.removeprefix(" at equal "), what, ", after equal training")
 
 
 def _paper(pair: Pair) -> str:

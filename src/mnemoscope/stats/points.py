@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from mnemoscope.answers import STATISTICS, Moment, Outcome, Point, Rules
 from mnemoscope.records import Estimate
 from mnemoscope.seeds import generator
-from mnemoscope.stats.averages import mean, perplexity
+from mnemoscope.stats.averages import excess, mean, perplexity
+from mnemoscope.stats.measures import gain
 from mnemoscope.stats.ranking import auc
 from mnemoscope.stats.rates import tpr_at_fpr
 from mnemoscope.stats.sample import Sample, group_codes
@@ -22,7 +23,6 @@ from mnemoscope.stats.score_estimates import How
 LOW_FPR = 0.01
 AREA = re.compile(r"membership\.(\w+)\.auc")
 """Where a summary has the AUC of an attack over records."""
-EVERY_EPOCH = ("auc", "tpr_at_1", "perplexity_members", "perplexity_heldout")
 BASE = {"perplexity_base_members": "perplexity_members", "perplexity_base_heldout": "perplexity_heldout"}
 """What is known of the base model, and what it is called at epoch 0."""
 
@@ -81,13 +81,25 @@ class _Cell:
             "auc": auc(sample, "auc", **self._how("scores")),
             "tpr_at_1": tpr_at_fpr(sample, "tpr_at_1", fpr=LOW_FPR, **self._how("scores")),
         }
-        return areas | self._perplexities(moment.losses, "perplexity")
+        return areas | self._memorization(moment) | self._perplexities(moment.losses, "perplexity")
+
+    def _memorization(self, moment: Moment) -> Found:
+        """What members gained beyond what non-members did; nothing where some were trained on more often than once."""
+        if self.outcome.setting.copies > 1:
+            return {}
+        added, sets = gain(self.outcome, moment), self._sets()
+        known, values, name = ~np.ma.getmaskarray(added), np.ma.getdata(added), "memorization"
+        ours, theirs = (
+            mean(values[rows], self._groups(rows), name, role=_side(who), **self._how(f"{name} {who}"))
+            for who, rows in ((who, sets[who] & known) for who in ("members", "nonmembers"))
+        )
+        return {name: excess(ours, theirs, name)}
 
     def end(self) -> Found:
         """What is measured at the end, and of the base model."""
         known = dict(self._looked_up())
         base = {} if BASE.keys() <= known.keys() else self._perplexities(self.outcome.base_losses, "perplexity_base")
-        last = {} if known.keys() >= set(EVERY_EPOCH) else self.moment(self.outcome.moments[-1])
+        last = self.moment(self.outcome.moments[-1])
         return base | last | self._planted_share() | dict(self._sampled()) | known
 
     def _looked_up(self) -> Iterator[tuple[str, Estimate]]:

@@ -90,8 +90,8 @@ def _plateau(bootstrap: Bootstrap, table: Table, ranks: Sequence[int]) -> Spread
     panels = _panels(bootstrap, table, ranks)
     if len(ranks) < 4 or not panels:
         return Spread(reason="a curve with three parameters needs four ranks" if panels else "no seed has all ranks")
-    by_seed = np.array([[one.value for one in panel.areas] for panel in panels])  # (n_seeds, n_ranks)
-    joint = np.mean([[one.joint for one in panel.areas] for panel in panels], axis=0)  # (n_ranks, resamples)
+    by_seed = np.array([[one.value for one in panel.values] for panel in panels])  # (n_seeds, n_ranks)
+    joint = np.mean([[one.joint for one in panel.values] for panel in panels], axis=0)  # (n_ranks, resamples)
     begin = _Begin(np.array(ranks, dtype=np.float64), bootstrap.rules.plateau)
     mean = by_seed.mean(axis=0)
     value = begin.rank(mean)
