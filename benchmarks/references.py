@@ -100,7 +100,7 @@ def outcomes(study: Plan, cells: Sequence[Cell], work: Path, rounds: int) -> dic
     for name, one in known.items():
         target = -one.moments[-1].losses / one.tokens
         told = {"base": np.ma.masked_array(-one.base_losses / one.tokens)}
-        told |= {f"{k} of other seeds": reference(work, one, others[name][:k]) for k in range(1, rounds + 1)}
+        told |= {f"{k} other seed{'s' * (k > 1)}": reference(work, one, others[name][:k]) for k in range(1, rounds + 1)}
         for (label, held), attack in ((pair, attack) for pair in told.items() for attack in ATTACKS):
             found[label, attack].append(rescored(one, target, held, attack))
     return found
@@ -112,26 +112,35 @@ def area(one: Outcome) -> float:
     return once(mean_area(sample), len(sample.members), len(sample.nonmembers))
 
 
-def rows(label: str, attack: str, same: Sequence[Outcome], study: Plan) -> Iterator[dict[str, object]]:
-    """AUC by matrices, and all differences between two sets of matrices."""
-    rules = study.study.rules.decide_by()
-    by = defaultdict[str, dict[int, Outcome]](dict)
+def rows(label: str, attack: str, same: Sequence[Outcome], study: Plan) -> Iterator[dict[str, str]]:
+    """AUC by matrices, mean over the seeds, and all differences between two sets of matrices."""
+    rules, by = study.study.rules.decide_by(), defaultdict[str, dict[int, Outcome]](dict)
     for one in same:
         by[one.setting.matrices][one.setting.seed] = one
     names = sorted(by, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     for name in names:
         areas = [area(one) for one in by[name].values()]
-        low, high, _, _ = across(areas, rules.level)
-        yield {"reference": label, "attack": attack, "what": name.upper(), "value": np.mean(areas), "seed_low": low,
-               "seed_high": high, "n_seeds": len(areas)}  # fmt: skip
+        told = _ends(*across(areas, rules.level, limit=1.0)[:2])
+        yield _row(label, attack, name.upper(), float(np.mean(areas)), "", told, len(areas))
     bootstrap = Bootstrap.of(same, rules, seed=study.cells[0].seed)
     for first, second in combinations(names, 2):
         both = [seed for seed in by[first] if seed in by[second]]
-        spread = bootstrap.contrast({s: (Arm.end(by[first][s]), Arm.end(by[second][s])) for s in both})
-        yield {"reference": label, "attack": attack, "what": f"{first.upper()} - {second.upper()}",
-               "value": spread.value, "low": spread.low, "high": spread.high, "seed_low": spread.seed_low,
-               "seed_high": spread.seed_high, "n_seeds": len(spread.seeds), "n_members": spread.n_members,
-               "n_nonmembers": spread.n_nonmembers, "n_groups": spread.n_groups}  # fmt: skip
+        found = bootstrap.contrast({seed: (Arm.end(by[first][seed]), Arm.end(by[second][seed])) for seed in both})
+        what, told = f"{first.upper()} - {second.upper()}", _ends(found.seed_low, found.seed_high)
+        yield _row(label, attack, what, found.value, _ends(found.low, found.high), told, len(found.seeds))
+
+
+def _row(
+    label: str, attack: str, what: str, value: float | None, records: str, told: str, n_seeds: int
+) -> dict[str, str]:
+    return {
+        "reference": label, "score": attack, "AUC": what, "value": "" if value is None else f"{value:.3f}",
+        "interval, records": records, "interval, seeds": told, "seeds": str(n_seeds),
+    }  # fmt: skip
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
 
 
 def main() -> None:
@@ -145,17 +154,18 @@ def main() -> None:
     study = plan(Study.model_validate(Run(given.study).manifest["study"]), given.data, given.study)
     cells = [cell for cell in study.cells if cell.training.copies == 1 and cell.id not in set(study.waiting())]
     given.work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(study.study, study.pool, study.run.path(REFERENCE), study.compute())
-    for k, cell, other in siblings(cells, given.rounds):
-        read(study, bench, given.work, k, cell, other)
+    asked = list(siblings(cells, given.rounds))
+    if not all((given.work / f"{cell.id}-{k}.npy").exists() for k, cell, _ in asked):
+        bench = Bench(study.study, study.pool, study.run.path(REFERENCE), study.compute())
+        for one in asked:
+            read(study, bench, given.work, *one)
     found = [row for key, same in outcomes(study, cells, given.work, given.rounds).items()
              for row in rows(*key, same, study)]  # fmt: skip
     for row in found:
-        print({name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
+        print(*row.values(), sep="  ")
     if given.out:
-        with given.out.open("w", newline="") as file:
-            heads = dict.fromkeys(name for row in found for name in row)
-            writer = csv.DictWriter(file, heads, lineterminator="\n")
+        with given.out.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(found)
 

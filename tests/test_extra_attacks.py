@@ -9,7 +9,9 @@ import pytest
 
 import mnemoscope
 from mnemoscope import Compute, Measurement, Training, registry
+from mnemoscope.errors import DataError
 from mnemoscope.records import Record
+from mnemoscope.steps.in_domain import references
 from mnemoscope.steps.inputs import choose
 from mnemoscope.steps.shadows import halves
 
@@ -18,7 +20,9 @@ BY_HEART = Training(
     matrices="all", rank=16, alpha=32, dropout=0, learning_rate=1e-2, batch_size=8, epochs=8, heldout=8,
     save_steps=1000,
 )  # fmt: skip
-EVERYTHING = Measurement(attacks=("all",), shadows=4, neighbours=2, shots=2, resamples=200, generations="0")
+EVERYTHING = Measurement(
+    attacks=("all",), shadows=4, in_domain=True, neighbours=2, shots=2, resamples=200, generations="0"
+)
 
 
 def note(i):
@@ -60,7 +64,7 @@ def test_whoever_stands_near_a_shot_is_not_scored(audited):
 def test_the_expensive_attacks_tell_members_of_an_overfit_model(audited):
     """Each of them is well above chance on a model that learnt its records by heart."""
     estimates = audited[0].estimates.set_index("name")["value"]
-    for name in ("lira", "rmia", "smaller_model", "neighbourhood", "gradient_norm"):
+    for name in ("in_domain_ratio", "lira", "rmia", "smaller_model", "neighbourhood", "gradient_norm"):
         assert estimates[f"membership.{name}.auc"] > 0.8, name
 
 
@@ -77,7 +81,7 @@ def test_a_second_time_nothing_is_done_again(audited, tiny, capsys):
     before = json.loads((done.run / "timings.json").read_text())["stages"]
     mnemoscope.audit(str(tiny), adapter=done.run, measurement=measurement, compute=FLOAT32)
     assert json.loads((done.run / "timings.json").read_text())["stages"] == before
-    assert "shadows to train" not in capsys.readouterr().err
+    assert "to train" not in capsys.readouterr().err
 
 
 def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, copied, notes):
@@ -91,10 +95,19 @@ def test_shadows_without_a_known_recipe_are_refused(tmp_path, refused, tiny, cop
     assert not (tmp_path / "out").exists()  # said before anything was read
 
 
+def test_in_domain_references_without_a_known_recipe_are_refused(refused, tiny, other, notes, tmp_path):
+    """A merged model does not say how it was trained; said before anything is read."""
+    said = refused("audit", other, "--reference", tiny, "--data", notes, "--out", tmp_path / "out", "--in-domain",
+                   "--dtype", "float32", "--generations", "0")  # fmt: skip
+    assert "--in-domain needs an adapter of mnemoscope finetune" in said
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--attacks", "lira"), "needs --shadows K"),
+        (("--attacks", "in_domain_ratio"), "needs --in-domain"),
         (("--attacks", "smaller_model"), "needs --second MODEL"),
         (("--shadows", "3"), "give an even number"),
         (("--shots", "0"), "--shots 0"),
@@ -148,3 +161,52 @@ def test_the_halves_do_not_depend_on_the_order_of_records():
     order = np.random.default_rng(0).permutation(30)
     shuffled = halves([records[i] for i in order], 4, seed=2)
     np.testing.assert_array_equal(shuffled, halves(records, 4, seed=2)[:, order])
+
+
+def mixed(n, *, per=3):
+    """`n` records, `per` to a group: members, non-members, and every fifth group with both."""
+    roles = [("member", "nonmember", "member", "nonmember", None)[i // per % 5] for i in range(n)]
+    roles = [role or ("member", "nonmember")[i % 2] for i, role in enumerate(roles)]
+    parts = {"member": "train", "nonmember": "evaluation"}
+    return [Record(f"r{i}", "text", f"g{i // per}", role, parts[role]) for i, role in enumerate(roles)]
+
+
+def test_no_record_meets_a_reference_that_knows_its_group():
+    """Each record is read once, by a reference trained on non-members alone, none of them of the record's group."""
+    records = mixed(120)
+    first, second = references(records, seed=1)
+    assert sorted([*first.read, *second.read]) == list(range(120))
+    for one in (first, second):
+        trained = {records[i].group for i in one.trained}
+        assert trained
+        assert not trained & {records[i].group for i in one.read}
+        assert {records[i].role for i in one.trained} == {"nonmember"}
+    outside = {i for i, record in enumerate(records) if record.role == "nonmember"}
+    assert {*first.trained, *second.trained} == outside
+
+
+def test_both_classes_meet_both_references_equally():
+    """Else a reference that is a little better would look like membership."""
+    records = mixed(600)
+    for one in references(records, seed=3):
+        of = {role: [i for i in one.read if records[i].role == role] for role in ("member", "nonmember")}
+        shares = [len(of[role]) / sum(record.role == role for record in records) for role in of]
+        assert shares == pytest.approx([0.5, 0.5], abs=0.03)
+
+
+def test_references_do_not_depend_on_the_order_of_records():
+    """A record's reference is that of its group's name; another seed cuts otherwise."""
+    records = mixed(90)
+    order = np.random.default_rng(0).permutation(90)
+    shuffled = references([records[i] for i in order], seed=2)
+    for one, again in zip(references(records, seed=2), shuffled, strict=True):
+        assert set(one.read) == {int(order[i]) for i in again.read}
+    assert references(records, seed=2)[0].read != references(records, seed=4)[0].read
+
+
+def test_one_group_of_non_members_cannot_be_halved():
+    """There must be text to learn the domain from, and other text to score."""
+    records = [Record(f"r{i}", "t", "a" if i < 3 else f"g{i}", "nonmember" if i < 3 else "member", "train")
+               for i in range(9)]  # fmt: skip
+    with pytest.raises(DataError, match="--in-domain trains on half"):
+        references(records, seed=1)

@@ -32,13 +32,15 @@ NEEDS: Mapping[str, str] = {
     "neighbours": "--neighbours",
     "second": "1 of --second",
     "gradient": "1 forward and backward",
+    "in_domain": "1, and 2 fine-tunings on half the non-members",
     "shadows": "--shadows, and as many fine-tunings",
 }
 """The evidence that the pipeline can hand to an attack, by the name of its parameter, and what it costs in forward
 passes over the records beyond the two that every audit makes.
 
 target, reference, lowercase (the target on lower-cased text), nonmember_shots, member_shots (the target on records
-after some known non-members or members), second (another model): `Traces`. neighbours: a tuple of `Traces` of the
+after some known non-members or members), second (another model), in_domain (models trained like the target on
+non-members, each record under one that was not trained on it): `Traces`. neighbours: a tuple of `Traces` of the
 target on changed texts. gradient: norm of each record's gradient, a masked array. shadows: `Shadows`."""
 
 TRACE_ONLY = ("target", "reference")

@@ -102,6 +102,7 @@ def evidence(rows, member, needs=tuple(NEEDS), *, strength=0.4, noise=0.03, seed
         "member_shots": lambda: passed("member shots", member),
         "neighbours": lambda: tuple(passed(f"neighbour {k}", nothing) for k in range(3)),
         "second": lambda: passed("second", nothing, split=2),
+        "in_domain": lambda: passed("in domain", nothing),
         "gradient": lambda: -passed("target", member).mean("logprob") * norm,
         "shadows": lambda: Shadows(
             traces=tuple(passed(f"shadow {k}", row) for k, row in enumerate(inside)),

@@ -168,6 +168,7 @@ def test_divergence_without_known_nonmembers_is_unscorable(traces):
         ("lowercase", {"lowercase": [[-3.0, -5.0]]}, 2.0),  # 4 / 2
         ("recall", {"nonmember_shots": [[-2.0, -3.0]]}, 1.25),  # 2.5 / 2
         ("con_recall", {"nonmember_shots": [[-2.0, -3.0]], "member_shots": [[-1.5, -1.5]]}, 0.5),  # (2.5 - 1.5) / 2
+        ("in_domain_ratio", {"in_domain": [[-2.0, -3.0]]}, 1.25),  # 2.5 / 2
         ("smaller_model", {"second": [[-1.0, -2.0, -3.0]]}, 1.5),  # 6 / 4: totals, not means
     ],
 )

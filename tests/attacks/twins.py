@@ -133,6 +133,10 @@ def smaller_model(given, i):
     return over(-sum(tokens(given["second"], "logprob", i)), -sum(tokens(given["target"], "logprob", i)))
 
 
+def in_domain_ratio(given, i):
+    return over(-loglik(given["in_domain"], i), -loglik(given["target"], i))
+
+
 def gradient_norm(given, i):
     return -float(given["gradient"][i])
 

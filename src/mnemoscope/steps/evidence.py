@@ -14,8 +14,10 @@ from mnemoscope.errors import DataError
 from mnemoscope.progress import bar, say
 from mnemoscope.records import Record
 from mnemoscope.seeds import generator
+from mnemoscope.steps import in_domain as domain
 from mnemoscope.steps.opening import identity, open_alone
-from mnemoscope.steps.shadows import recipe_of, shadows
+from mnemoscope.steps.others import recipe_of
+from mnemoscope.steps.shadows import OPTION, shadows
 from mnemoscope.tables import read_scores, read_traces, write_scores, write_traces
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Piece:
 
 
 def gather(case: Case, traces: Mapping[str, Traces], names: Sequence[str]) -> dict[str, Piece]:
-    """Evidence for the attacks `names`, by need; shadows come last, because they take the target's adapter off."""
+    """Evidence for the attacks `names`, by need; what trains comes last, because it takes the target's adapter off."""
     needs = _needs(names)
     found = {need: Piece(traces[need], stages=("traces",)) for need in needs if need in registry.TRACE_ONLY}
     return found | {need: PROVIDERS[need](case) for need in needs if need not in registry.TRACE_ONLY}
@@ -55,7 +57,10 @@ def foresee(case: Case, names: Sequence[str]) -> None:
         if f"{side}_shots" in needs:
             _shot_rows(case, side)
     if "shadows" in needs:
-        recipe_of(case)
+        recipe_of(case, OPTION)
+    if "in_domain" in needs:
+        recipe_of(case, domain.OPTION)
+        domain.references(case.records, case.seed)
 
 
 def _needs(names: Sequence[str]) -> list[str]:
@@ -197,6 +202,11 @@ def _gradient(case: Case) -> Piece:
     return Piece(read_scores(case.run.path(path))["gradient"], stages=(stage,))
 
 
+def _in_domain(case: Case) -> Piece:
+    stages = tuple(other.stage(case) for other in domain.references(case.records, case.seed))
+    return Piece(domain.in_domain(case), stages=stages)
+
+
 def _shadows(case: Case) -> Piece:
     found = shadows(case)
     return Piece(found, stages=tuple(f"shadow/{case.cell}/{k}" for k in range(len(found.traces))))
@@ -209,5 +219,6 @@ PROVIDERS: Mapping[str, Callable[[Case], Piece]] = {
     "neighbours": _neighbours,
     "second": _second,
     "gradient": _gradient,
+    "in_domain": _in_domain,
     "shadows": _shadows,
 }

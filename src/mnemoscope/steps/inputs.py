@@ -229,7 +229,7 @@ def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]
     """
     lacking = {need: option for need, option, given in (
         ("shadows", "--shadows K", measurement.shadows), ("second", "--second MODEL", measurement.second),
-        ("gradient", "--adapter DIR", trained),
+        ("gradient", "--adapter DIR", trained), ("in_domain", "--in-domain", measurement.in_domain),
     ) if not given}  # fmt: skip
     named = [registry.find(name) for name in measurement.attacks if name != "all"]
     for one in named:
@@ -237,6 +237,6 @@ def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]
             raise ConfigError(f"attack {one.name!r} needs {lacking[need]}: give it, or leave the attack out")
     if named and "all" not in measurement.attacks:
         return tuple(dict.fromkeys(one.name for one in named))
-    wanted = set(registry.NEEDS) if measurement.attacks else {*registry.TRACE_ONLY, "shadows", "second"}
+    wanted = set(registry.NEEDS) if measurement.attacks else {*registry.TRACE_ONLY, "in_domain", "shadows", "second"}
     allowed = wanted - lacking.keys()
     return tuple(name for name, one in registry.attacks().items() if set(one.needs) <= allowed)
