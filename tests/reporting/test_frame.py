@@ -193,7 +193,7 @@ def advised(numbers: dict[str, Any]) -> dict[str, str]:
 def test_advice_rests_on_numbers(evidence: Evidence) -> None:
     """Each piece of advice is there with its number, and goes when the number no longer asks for it."""
     found = advised(summary(evidence))
-    assert list(found) == ["Train", "Only", "Deduplicate", "Do", "Hold"]
+    assert list(found) == ["Train", "Only", "Deduplicate", "Do", "Hold", "Audit"]
     assert (
         "75% [55, 95] come back from the first half, of all 4.0% [2.8, 5.2]; 3 training records" in found["Deduplicate"]
     )
@@ -204,10 +204,23 @@ def test_advice_rests_on_numbers(evidence: Evidence) -> None:
         "extraction.0.5.planted": {"low": 0.05},
         "sampling.0.5.minimum_temperature.k40.t1.n1000000.nonmembers": {"high": 0.2},
         "membership.lr_ratio.tpr_at_fpr.0.001": {"reason": None},
+        "perplexity.target.nonmembers": {"value": 27.0},
     }
     assert list(advised(updated(evidence, gone))) == ["Train", "Only"]
     many = {"sampling.0.5.t1-k40.expected.n1.members": {"high": 0.01}}
     assert "Limit" in advised(updated(evidence, many))
+
+
+def test_a_reference_that_knows_the_domain_is_advised_where_much_of_it_was_learned(evidence: Evidence) -> None:
+    """With both perplexities, unless an attack of that kind was run or fine-tuning taught little of the domain."""
+    why = advised(summary(evidence))["Audit"]
+    assert "of held-out records fell from 27.6" in why
+    assert "to 14.9" in why
+    ran = [replace(one, name=one.name.replace("lr_ratio", "in_domain_ratio")) for one in evidence.estimates
+           if one.name.startswith("membership.lr_ratio")]  # fmt: skip
+    assert "Audit" not in advised(summary(replace(evidence, estimates=[*evidence.estimates, *ran])))
+    for after in (24.9, None):  # .9 of 27.61 is 24.85
+        assert "Audit" not in advised(updated(evidence, {"perplexity.target.nonmembers": {"value": after}}))
 
 
 def test_repetition_is_advised_against_where_it_shows(evidence: Evidence) -> None:

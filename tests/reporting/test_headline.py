@@ -185,8 +185,8 @@ def test_shadows_close_a_gap(evidence: Evidence) -> None:
     with_lira = replace(
         evidence, estimates=[*evidence.estimates, replace(evidence.estimates[-1], name="membership.lira.auc")]
     )
-    assert "train models of their own" in headline(evidence)[-1]
-    assert "train models of their own" not in headline(with_lira)[-1]
+    assert "train models on similar text" in headline(evidence)[-1]
+    assert "train models on similar text" not in headline(with_lira)[-1]
 
 
 def test_not_resolved_is_said(evidence: Evidence) -> None:

@@ -17,6 +17,10 @@ Advice = dict[str, str]
 GROUPS = 2
 """A rate of false alarms is resolved where the held-out groups times the rate are at least this many."""
 COMPARE = "mnemoscope compare"
+LEARNED = 0.9
+"""Held-out perplexity after over before fine-tuning, below which the domain that was learned is worth a word."""
+KNOWS_THE_DOMAIN = ("in_domain_ratio", "lira", "rmia")
+"""Attacks whose reference was fine-tuned on similar text, too."""
 
 
 def advice(summary: Tree, shown: list[Tile]) -> list[Advice]:
@@ -29,7 +33,7 @@ def advice(summary: Tree, shown: list[Tile]) -> list[Advice]:
     if not valid(summary):
         reason = checks.readable(summary["verdict"]["reason"]) or "nobody judged whether its numbers can be trusted"
         return [_item("Mend the audit first: as it stands, it supports no change to the model.", reason, "validity")]
-    rules: list[Callable[[Tree], Advice | None]] = [_deduplicate, _repeated, _limit, _temperature, _groups]
+    rules: list[Callable[[Tree], Advice | None]] = [_deduplicate, _repeated, _limit, _temperature, _groups, _domain]
     return [*_training(summary, shown), *(item for rule in rules if (item := rule(summary)))]
 
 
@@ -151,3 +155,18 @@ def _groups(summary: Tree) -> Advice | None:
 def _apart(higher: Tree, lower: Tree) -> bool:
     """Whether the first interval lies wholly above the second."""
     return None not in (higher["low"], lower["high"]) and bool(higher["low"] > lower["high"])
+
+
+def _domain(summary: Tree) -> Advice | None:
+    """A reference that knows the domain, where fine-tuning taught much of it and the base alone was held against."""
+    target, base = (summary["perplexity"].get(model, {}).get("nonmembers") for model in ("target", "reference"))
+    if set(KNOWS_THE_DOMAIN) & summary["membership"].keys() or not told(target) or not told(base):
+        return None
+    if not summary["membership"] or target["value"] > LEARNED * base["value"]:
+        return None
+    do = "Audit again with --in-domain before you rely on a low number: its reference knows the domain, too."
+    why = (
+        f"perplexity of held-out records fell from {estimate('perplexity', base)} to {estimate('perplexity', target)}; "
+        "what was learned of all such text hides what was learned by heart"
+    )
+    return _item(do, why, "membership")
