@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from leakage_tables import FAMILIES, by_copies, leakage
-from results_summary import audits, questions
+from results_summary import WHY, audits, questions
 from study_results import answers, studies
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -37,7 +37,7 @@ learn from labels widened for cross-fitting.
 Rows = dict[str, dict[str, str]]
 
 BENCHMARKS = (
-    ("Why the AUC orders the matrices as it does", "references",
+    (WHY["matrices"], "references",
      "python benchmarks/references.py --study runs/epochs --data ../shared/phee --work runs/references "
      "--out docs/results/references.csv",
      "The 20 cells of the study epochs after their last epoch, held against the base model, and against the same cell "

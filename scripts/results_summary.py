@@ -21,6 +21,8 @@ MOST = 4
 """Claims of a study that are told of a question."""
 HEADLINE = "lr_ratio"
 """The attack that the paper's code computes."""
+WHY = {"matrices": "Why the AUC orders the matrices as it does"}
+"""Question to the section that looks into its answer."""
 
 
 def anchor(heading: str) -> str:
@@ -45,7 +47,8 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
     for question, title in QUESTIONS.items():
         told = [line for heading, answers in studies.items() for line in _told(question, heading, answers)]
         if told:
-            lines += [f"**{title}** The paper: {FINDINGS[question]}", "", *told, ""]
+            more = [f"* [{WHY[question]}]({anchor(WHY[question])}): the reference is changed"] if question in WHY else []
+            lines += [f"**{title}** The paper: {FINDINGS[question]}", "", *told, *more, ""]
     return lines if studies else []
 
 
