@@ -47,7 +47,8 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
     for question, title in QUESTIONS.items():
         told = [line for heading, answers in studies.items() for line in _told(question, heading, answers)]
         if told:
-            more = [f"* [{WHY[question]}]({anchor(WHY[question])}): the reference is changed"] if question in WHY else []
+            why = WHY.get(question)
+            more = [f"* [{why}]({anchor(why)}): another reference than the base"] if why else []
             lines += [f"**{title}** The paper: {FINDINGS[question]}", "", *told, *more, ""]
     return lines if studies else []
 

@@ -194,7 +194,7 @@ def test_what_a_study_says_in_short(study_results: ModuleType, run: Path, tmp_pa
 
 
 def test_the_page_leads_on(results: ModuleType) -> None:
-    """Every place on the page that its head points to is there, and every study and audit is pointed to."""
+    """Every place on the page that its head points to is there; every study, audit and explanation is pointed to."""
     page = results.PAGE.read_text(encoding="utf-8")
     slugs = {
         "#" + "".join(sign for sign in head.lower() if sign.isalnum() or sign in "-_ ").replace(" ", "-")
@@ -202,7 +202,8 @@ def test_the_page_leads_on(results: ModuleType) -> None:
     }
     pointed = set(re.findall(r"\]\((#[^)]*)\)", page))
     assert pointed <= slugs
-    assert len(pointed) == len(list(results.FOLDER.glob("*/meta.json"))) + len(list(results.FOLDER.glob("*.json"))) > 2
+    sections = [*results.FOLDER.glob("*/meta.json"), *results.FOLDER.glob("*.json"), *script("results_summary").WHY]
+    assert len(pointed) == len(sections) > 2
 
 
 def test_few_figures_are_kept(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
