@@ -236,6 +236,7 @@ def test_dry_run_writes_nothing(file, tmp_path, capsys):
     ("parts", "says"),
     [
         ({"attacks": ["lira"]}, "needs further passes"),
+        ({"rules": {"attack": "in_domain_ratio"}}, "is measured at the end alone"),
         ({"rules": {"attack": "learned"}}, "is fitted"),
         ({"grid": [{"matrices": "x"}]}, "'x' is no matrix"),
         ({"extraction": {"prefixes": ["1.5"]}}, "1.5"),
@@ -280,3 +281,27 @@ def test_cells_are_carried_from_another_machine(done, texts, tmp_path):
         name: one for name, one in sent.items() if name.startswith("export/")
     }
     assert not [name for name in back if "traces" in name or "adapter" in name]
+
+
+def test_an_in_domain_reference_in_every_cell(file, tmp_path):
+    """Both references are trained in the cell; claims may rest on them; the base's traces and other attacks are those
+    of a study without; the forecast counts them."""
+    plain = {"name": "in_domain", "seeds": [13], "grid": [{"matrices": ["q", "v"]}]}
+    without = mnemoscope.study(changed(file, tmp_path, **plain), out=tmp_path / "without")
+    asked = {**plain, "attacks": ["loss"], "rules": {**STUDY["rules"], "attack": "in_domain_ratio"}}
+    path = changed(file, tmp_path, **asked)
+    foreseen = mnemoscope.study(path, out=tmp_path / "with", dry_run=True)
+    done = mnemoscope.study(path, out=tmp_path / "with")
+    for cell in ("q-r4-x1-s13", "v-r4-x1-s13"):
+        scores, known = done.audit(cell).scores, without.audit(cell).scores
+        assert list(scores["loss"]) == list(known["loss"])
+        assert scores["in_domain_ratio"].notna().all()
+        assert len(list((done.run / "cells" / cell).glob("cells/*/in_domain/*/adapter"))) == 2
+        area = done.audit(cell).summary["membership"]["in_domain_ratio"]["auc"]["value"]
+        points = done.points[done.points.cell == cell].set_index("statistic")["value"]
+        assert points["auc"] == points["auc@in_domain_ratio"] == area
+    (claim,) = done.answers[done.answers.family == "matrices, equal rank"].itertuples()
+    areas = [done.audit(f"{m}-r4-x1-s13").summary["membership"]["in_domain_ratio"]["auc"]["value"] for m in "vq"]
+    assert claim.value == pytest.approx(areas[0] - areas[1])
+    costs = {cost.cell: (cost.trained, cost.read) for cost in foreseen.costs}
+    assert costs["v-r4-x1-s13"] == (3 * (48 + 48) * 24, 2 * 96 * 24)  # members and held-out records of 24 tokens

@@ -18,6 +18,7 @@ from pydantic import (
     model_serializer,
 )
 
+from mnemoscope import registry
 from mnemoscope.answers import Rules as DecisionRules
 from mnemoscope.config import Compute, Fraction, Measurement, Names, Positive, Training, without_later
 from mnemoscope.errors import ConfigError
@@ -168,7 +169,8 @@ class Study(Part):
     grid: Annotated[tuple[Block, ...], Field(min_length=1)]
     """Blocks of cells; a cell that several blocks name is run once."""
     attacks: Names = DEFAULT_ATTACKS
-    """Membership attacks of every cell; only those that need no further pass."""
+    """Membership attacks of every cell: those that need no further pass, and in_domain_ratio, which trains two more
+    adapters in each cell."""
     extraction: Extraction = Extraction()
     """What is extracted in every cell."""
     compute: Where = Where()
@@ -186,6 +188,7 @@ class Study(Part):
         """What is measured in a cell."""
         attacks = tuple(dict.fromkeys((*self.attacks, self.rules.attack)))
         asked = {**self.extraction.model_dump(), "generations": generations, "attacks": attacks}
+        asked["in_domain"] = any("in_domain" in registry.find(name).needs for name in attacks)
         return Measurement(**asked, span_sample=0, resamples=self.rules.resamples, level=self.rules.level)
 
 

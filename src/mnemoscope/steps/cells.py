@@ -99,7 +99,8 @@ def _after(bench: Bench, run: Run, cell: Cell, audited: _Audited, epoch: str) ->
     """Scores of the records after an epoch, with their losses and lengths."""
     path, adapter = moment_file(cell.id, epoch), run.path(f"cells/{cell.id}/epochs/{epoch}")
     reading = bench.reading(cell.seed, audited.rows)
-    names = bench.study.measurement(cell.generations).attacks
+    known = registry.trace_only()
+    names = [name for name in bench.study.measurement(cell.generations).attacks if name in known]
     inputs = {"train": run.key(f"train/{cell.id}"), "epoch": epoch, "reading": reading.key, "attacks": _prints(names)}
 
     def work() -> None:

@@ -140,6 +140,9 @@ def _cost(bench: Bench, cell: Cell, rates: Rates, done: bool) -> Cost:
     trained = round(given.tokens.take(planting.slots).total * training.epochs)
     passes = max(1, round(training.epochs)) if cell.every_epoch else 1
     read = passes * given.tokens.total
+    if bench.study.measurement("0").in_domain:  # two references on half of the non-members each, and one more pass
+        outside = [i for i, record in enumerate(given.records) if record.role == "nonmember"]
+        trained, read = trained + round(given.tokens.take(outside).total * training.epochs), read + given.tokens.total
     fresh_adapter(bench.lm, models.parse_matrices(training.matrices), training, cell.seed)
     adapters = models.trainable_parameters(bench.lm) * BYTES["adapter"] * (1 + passes * cell.every_epoch)
     traces = 2 * given.tokens.total * (COLUMNS + len(bench.decodings())) * BYTES["column"]

@@ -85,10 +85,13 @@ def reopened(run: Run) -> Plan:
 def _check(study: Study) -> None:
     for name in (*study.attacks, study.rules.attack):
         needs = registry.find(name).needs if name != "all" else ()
-        if name == "all" or not set(needs) <= set(registry.TRACE_ONLY):
+        if name == "all" or not set(needs) <= {*registry.TRACE_ONLY, "in_domain"}:
             raise ConfigError(f"attacks: {name!r} needs further passes; a study runs those that need none")
-    if registry.find(study.rules.attack).fitted:
-        raise ConfigError(f"rules.attack: {study.rules.attack!r} is fitted, and is not the same in two cells")
+    compared = registry.find(study.rules.attack)
+    if compared.fitted:
+        raise ConfigError(f"rules.attack: {compared.name!r} is fitted, and is not the same in two cells")
+    if compared.name not in registry.trace_only() and any(block.model_dump()["every_epoch"] for block in study.grid):
+        raise ConfigError(f"rules.attack: {compared.name!r} is measured at the end alone; leave every_epoch out")
     check(study.measurement(study.extraction.generations))
     models.check_loading(study.compute_options().load_in)
 
