@@ -18,7 +18,7 @@ from typing import Any
 
 from leakage_tables import FAMILIES, by_copies, leakage
 from results_summary import WHY, audits, questions
-from study_results import answers, studies
+from study_results import answers, attacks, studies
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
@@ -101,7 +101,10 @@ def collect(run: Path, name: str, commands: list[str], note: str) -> None:
 def render() -> str:
     """The page."""
     runs = {path.stem: _run(path) for path in sorted(FOLDER.glob("*.json"))}
-    short = [*questions(answers(FOLDER)), *audits({_heading(name, run[0]): run for name, run in runs.items()}, _told)]
+    short = [
+        *questions(answers(FOLDER), attacks(FOLDER)),
+        *audits({_heading(name, run[0]): run for name, run in runs.items()}, _told),
+    ]
     sections = [_section(name, *run) for name, run in runs.items()]
     copies = by_copies({name: rows for name, (_, rows) in runs.items()}, _told)
     return "\n".join([HEAD, *short, *studies(FOLDER), *sections, *copies, *_tables()])

@@ -34,8 +34,11 @@ def anchor(heading: str) -> str:
     return "#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
-    """What every study says of the paper's questions; `studies` has the answers under the heading of each."""
+def questions(studies: Mapping[str, Sequence[Answer]], attacks: Mapping[str, str] | None = None) -> list[str]:
+    """What every study says of the paper's questions; `studies` has the answers under the heading of each.
+
+    `attacks` has the attack whose AUC a study compares; it is named where it is not the paper's.
+    """
     lines = [
         "## The paper’s questions in short",
         "",
@@ -45,7 +48,10 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
         "",
     ]
     for question, title in QUESTIONS.items():
-        told = [line for heading, answers in studies.items() for line in _told(question, heading, answers)]
+        told = [
+            line for heading, answers in studies.items()
+            for line in _told(question, heading, answers, (attacks or {}).get(heading, HEADLINE))
+        ]  # fmt: skip
         if told:
             why = WHY.get(question)
             more = [f"* [{why}]({anchor(why)}): another reference than the base"] if why else []
@@ -53,12 +59,14 @@ def questions(studies: Mapping[str, Sequence[Answer]]) -> list[str]:
     return lines if studies else []
 
 
-def _told(question: str, heading: str, answers: Sequence[Answer]) -> list[str]:
+def _told(question: str, heading: str, answers: Sequence[Answer], attack: str) -> list[str]:
     claims = [asdict(answer) for answer in answers if answer.question == question]
     if not claims:
         return []
     found = findings({"claims": claims}, MOST)
-    lines = [f"* [{heading.partition(':')[0]}]({anchor(heading)})"]
+    lines = [
+        f"* [{heading.partition(':')[0]}]({anchor(heading)})" + (f", AUC of {attack}" if attack != HEADLINE else "")
+    ]
     lines += [f"  * {_claim(one)}" for one in found["told"]]
     return [*lines, f"  * {found['further']}"] if found["further"] else lines
 

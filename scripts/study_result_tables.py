@@ -66,7 +66,10 @@ def _areas(summary: Row) -> list[str]:
     lines = []
     for one in told.areas(summary):
         beside = f"; the paper's ({SETTING}) below" if one["with_paper"] else ""
-        caption = f"ROC AUC by rank and adapted matrices ({one['variant']}); ±: half the {one['intervals']}{beside}."
+        of = f" of {one['attack']}" if one["attack"] else ""
+        caption = (
+            f"ROC AUC{of} by rank and adapted matrices ({one['variant']}); ±: half the {one['intervals']}{beside}."
+        )
         lines += [caption, ""]
         lines += table(["rank", *one["heads"]], [line for row in one["rows"] for line in _area(row)])
     return lines

@@ -171,6 +171,12 @@ def answers(folder: Path = FOLDER) -> dict[str, list[Answer]]:
     return {_heading(one, _json(one / META)): read(one / CSVS[1], Answer) for one in found}
 
 
+def attacks(folder: Path = FOLDER) -> dict[str, str]:
+    """The attack that the claims of each study compare, under its heading."""
+    found = [(path.parent, _json(path)) for path in sorted(folder.glob(f"*/{META}"))]
+    return {_heading(one, facts): facts["rules"].get("attack", "") for one, facts in found}
+
+
 def _heading(folder: Path, facts: Row) -> str:
     return f"Study {folder.name}: {facts['model']} on {facts['data']['source']}"
 
@@ -178,7 +184,7 @@ def _heading(folder: Path, facts: Row) -> str:
 def section(folder: Path) -> list[str]:
     """Everything that is told of one study."""
     facts, points, claimed = _json(folder / META), read(folder / CSVS[0], Point), read(folder / CSVS[1], Answer)
-    summary = {"means": means(points)}
+    summary = {"means": means(points), "settings": {"study": {"rules": facts["rules"]}}}
     lines = [f"## {_heading(folder, facts)}", ""]
     lines += [
         *(f"    {command}" for command in facts["commands"]),

@@ -73,8 +73,8 @@ def areas(summary: Mapping[str, Any], pages: Mapping[str, str] | None = None) ->
 
     `pages` is cell to the place of its own page; a field has those of its seeds.
     """
-    linked = _linked(summary, pages or {})
-    return [_table(rows, linked, first=i == 0) for i, rows in enumerate(grids(summary))]
+    linked, rules = _linked(summary, pages or {}), summary.get("settings", {}).get("study", {}).get("rules", {})
+    return [_table(rows, linked, rules.get("attack", ""), first=i == 0) for i, rows in enumerate(grids(summary))]
 
 
 _SETTING = [key for key in KEYS if key not in ("epoch", "statistic")]
@@ -89,12 +89,13 @@ def _linked(summary: Mapping[str, Any], pages: Mapping[str, str]) -> dict[tuple[
     return found
 
 
-def _table(rows: Sequence[Row], linked: Mapping[tuple[Any, ...], Any], *, first: bool) -> Row:
+def _table(rows: Sequence[Row], linked: Mapping[tuple[Any, ...], Any], attack: str, *, first: bool) -> Row:
     at = {(row["matrices"], row["rank"]): row for row in rows}
     columns = sorted(dict.fromkeys(row["matrices"] for row in rows), key=_column)
     ranks, words = sorted({row["rank"] for row in rows}), variant(rows[0])
     return {
         "variant": ", ".join(words if rows[0]["others"] else words[:-1]),
+        "attack": attack,
         "heads": [matrix_names(matrices) for matrices in columns],
         "rows": [{"rank": rank, "cells": [
             {**area(row := at.get((m, rank)), _PAPER.get((m, rank)), first),
