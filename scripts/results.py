@@ -45,8 +45,8 @@ BENCHMARKS = (
      "Asked before it was run: does the order of the matrices turn once the reference has learned the domain, too? It "
      "was expected to, because counterfactual memorization, known by then, puts O ahead and V beside Q. It turns: V "
      "and O, which learn most of the domain, are hidden most by the base as reference. Against another seed V and Q "
-     "cannot be told apart and O is ahead of K. Intervals are not corrected for their number. The study references asks "
-     "again, with other seeds and claims that were fixed before."),
+     "cannot be told apart and O is ahead of K. Intervals are not corrected for their number. The study references "
+     "asks again, with other seeds and claims that were fixed before."),
     ("What the intervals cover", "coverage",
      "python benchmarks/coverage.py --draws 4000 --out docs/results/coverage.csv",
      "Binormal scores with a random effect of the group; a nominal 95% should cover 95% of the draws. The other "
