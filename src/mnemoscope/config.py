@@ -152,8 +152,8 @@ class Measurement(Options):
     shadows: Annotated[int, Field(ge=0)] = 0
     """Shadow adapters to train on random halves, an even number, for lira, rmia and counterfactual memorization."""
     in_domain: bool = False
-    """Train two references like the target, each on half of the non-members, for in_domain_ratio: far stronger than the
-    base as reference, for two shorter fine-tunings and one more pass."""
+    """Train two references like the target, each on half of the non-members, for in_domain_ratio, so that what was
+    learned of the domain hides fewer members. Costs a fine-tuning on the non-members and one more pass."""
     second: str | None = None
     """Another model, for smaller_model: built-in, local folder, .gguf file or hub id."""
     shots: Positive = 7

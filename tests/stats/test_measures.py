@@ -130,7 +130,6 @@ def test_the_claims_stand_beside_those_of_the_auc():
 
 def test_a_place_along_the_training_starts_from_nothing():
     """The base model keeps nothing: half way to a moment is half of what it keeps."""
-    records = draw_records(1, groups=14)
     first, _ = two(1, v=0.4, q=0.1)
     none = np.zeros(len(first.records), dtype=bool)
     boot = Bootstrap.of([first], RULES, seed=0, measure=MEMORIZATION)
@@ -138,7 +137,6 @@ def test_a_place_along_the_training_starts_from_nothing():
     assert whole.value == pytest.approx(held(first))
     assert half.value == pytest.approx(whole.value / 2)
     np.testing.assert_allclose(half.joint, whole.joint / 2)
-    assert len(records) < len(none)
 
 
 def test_a_point_has_it_after_every_epoch_but_not_with_copies():

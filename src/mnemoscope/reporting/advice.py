@@ -19,8 +19,6 @@ GROUPS = 2
 COMPARE = "mnemoscope compare"
 LEARNED = 0.9
 """Held-out perplexity after over before fine-tuning, below which the domain that was learned is worth a word."""
-KNOWS_THE_DOMAIN = ("in_domain_ratio", "lira", "rmia")
-"""Attacks whose reference was fine-tuned on similar text, too."""
 
 
 def advice(summary: Tree, shown: list[Tile]) -> list[Advice]:
@@ -160,7 +158,7 @@ def _apart(higher: Tree, lower: Tree) -> bool:
 def _domain(summary: Tree) -> Advice | None:
     """A reference that knows the domain, where fine-tuning taught much of it and the base alone was held against."""
     target, base = (summary["perplexity"].get(model, {}).get("nonmembers") for model in ("target", "reference"))
-    if set(KNOWS_THE_DOMAIN) & summary["membership"].keys() or not told(target) or not told(base):
+    if set(names.KNOW_THE_DOMAIN) & summary["membership"].keys() or not told(target) or not told(base):
         return None
     if not summary["membership"] or target["value"] > LEARNED * base["value"]:
         return None

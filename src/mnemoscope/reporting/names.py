@@ -113,6 +113,10 @@ def drawn(curves: Iterable[str]) -> list[str]:
     return others if first is None else [first, *others]
 
 
+KNOW_THE_DOMAIN = ("in_domain_ratio", "lira", "rmia")
+"""Attacks that hold the target against models fine-tuned on similar text."""
+
+
 def main_attack(names: Iterable[str]) -> str | None:
     """The attack of the headline: the paper's, else the first by alphabet; never chosen by its result."""
     known = sorted(names)

@@ -224,7 +224,7 @@ _ASKED = {
 }
 """Gaps that are closed where an estimate has this in its name."""
 _STRONGER = {
-    "attackers who train models on similar text (--in-domain)": ("in_domain_ratio", "lira", "rmia"),
+    "attackers who train models on similar text (--in-domain)": names.KNOW_THE_DOMAIN,
     "attackers who see gradients": ("gradient_norm",),
 }
 """Gaps that are closed where one of these attacks was run."""
