@@ -87,7 +87,7 @@ def test_every_record_stands_in_one_row(lengths):
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=70))
 @settings(max_examples=100, deadline=None)
 def test_a_row_is_no_longer_than_it_must_be(lengths):
-    """The rows differ by no more than the longest record, and are shorter than twice ROW or twice that record."""
+    """The rows differ by no more than the longest record, and hold as much as it and as ROW, if there are two."""
     batch = batches.pack(slots(lengths))
     rows, width = batch["input_ids"].shape
     longest, total = max(lengths), sum(lengths)
@@ -98,12 +98,21 @@ def test_a_row_is_no_longer_than_it_must_be(lengths):
 
 
 def test_packing_by_hand():
-    """Lengths 60, 50, 40, 30, 80 with rows of 128 at least: two rows, 80 + 40 and 60 + 50 + 30."""
-    batch = batches.pack(slots([60, 50, 40, 30, 80]))
+    """Lengths 60, 50, 40, 30, 80, 19 with rows of 128 at least: two rows, 80 + 40 + 19 and 60 + 50 + 30."""
+    batch = batches.pack(slots([60, 50, 40, 30, 80, 19]))
     assert batch["input_ids"].shape == (2, 140)
-    assert [int(n) for n in (batch["position_ids"] == 0).sum(1)] == [3, 3]  # the first row ends in padding
-    assert (batch["labels"] != -100).sum(1).tolist() == [118, 137]
-    assert batch["position_ids"][0, 120:].tolist() == list(range(20))
+    assert [int(n) for n in (batch["position_ids"] == 0).sum(1)] == [4, 3]  # the first row ends in padding
+    assert (batch["labels"] != -100).sum(1).tolist() == [79 + 39 + 18, 59 + 49 + 29]
+    assert batch["position_ids"][0, 120:].tolist() == [*range(19), 0]
+
+
+def test_as_many_rows_as_the_records_fill():
+    """16 records of 50 tokens fill 4 rows of 200; in 6 rows, as many as 128 tokens a row allow, 100 places are empty.
+
+    Six rows of 60, 60 and 60 are full, and shorter, so that attention costs less than in fewer rows.
+    """
+    assert batches.pack(slots([50] * 16))["input_ids"].shape == (4, 200)
+    assert batches.pack(slots([60] * 18))["input_ids"].shape == (6, 180)
 
 
 def test_sentences_leave_little_padding():

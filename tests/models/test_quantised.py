@@ -182,6 +182,7 @@ def test_no_kernel_without_gradient(tiny, monkeypatch):
 def test_nothing_is_said_at_every_product(tiny, rows, caplog):
     """bitsandbytes would warn before each 8-bit product that its input is not float16."""
     logging.getLogger("bitsandbytes").setLevel(logging.NOTSET)
+    importlib.reload(models)
     columns(opened_in(tiny, "8bit"), rows([5]))
     assert not [record for record in caplog.records if record.name.startswith("bitsandbytes")]
 

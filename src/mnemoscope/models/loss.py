@@ -44,9 +44,9 @@ class _Chunked(torch.autograd.Function):
             with torch.enable_grad():
                 leaf = chunk.requires_grad_()
                 logits = head(leaf)
-            loss, slope = _cross_entropy(logits.detach(), truth)
+            slope = logits.detach()
+            total += _cross_entropy(slope, truth)
             gradients += torch.autograd.grad(logits, leaf, slope)
-            total += loss
         ctx.save_for_backward(torch.cat(gradients))
         return total
 
@@ -55,15 +55,17 @@ class _Chunked(torch.autograd.Function):
         return ctx.saved_tensors[0] * gradients[0], None, None
 
 
-def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed cross-entropy, nats, and its gradient, softmax less 1 at the true token: shape (n, V), the logits' dtype.
+def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Summed cross-entropy, nats; the logits (n, V) are written over by its gradient, softmax less 1 at the true token.
 
-    A few tokens at a time, which stay in a CPU's cache; float32 logits are written over.
+    In place, because a fresh tensor of that size costs more page faults than arithmetic; a few tokens at a time, which
+    stay in a CPU's cache; in float32.
     """
-    slope = logits.float()
     loss = torch.zeros((), device=logits.device)
-    for some, true in few(slope, truth):
-        logsumexp = some.logsumexp(1, keepdim=True)
-        loss += (logsumexp - some.gather(1, true[:, None])).sum()
-        some.sub_(logsumexp).exp_().scatter_add_(1, true[:, None], torch.full_like(logsumexp, -1))
-    return loss, slope.to(logits.dtype)
+    for some, true in few(logits, truth):
+        slope = some.float()  # `some` itself where it is float32 already
+        logsumexp = slope.logsumexp(1, keepdim=True)
+        loss += (logsumexp - slope.gather(1, true[:, None])).sum()
+        slope.sub_(logsumexp).exp_().scatter_add_(1, true[:, None], torch.full_like(logsumexp, -1))
+        some.copy_(slope)
+    return loss

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,9 +90,7 @@ def settings(wanted: str, dtype: torch.dtype) -> dict[str, BitsAndBytesConfig]:
 
 
 def settle(model: Any) -> None:
-    """Make the products of a quantised model those of its training too, and bitsandbytes quiet."""
-    # it would say before each product that 8-bit products read float16
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    """Make the products of a quantised model those of its training too."""
     for module in model.modules():
         # with AVX512-BF16 a first product without gradient packs 4-bit weights for a kernel that has no gradient,
         # and a later training would go on with it
