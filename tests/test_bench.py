@@ -120,6 +120,31 @@ def test_processes_share_a_reading(bench, monkeypatch):
     np.testing.assert_array_equal(waiting[0].result().columns["logprob"], read.columns["logprob"])
 
 
+def test_reading_ahead_does_not_wait(bench, monkeypatch):
+    """Before it trains, a cell reads the base unless another is at it; then it goes on, and finds the traces later."""
+    beside, given, real = Bench(bench.study, records(32), bench.kept, bench.compute), bench.of(13), models.trace
+    with ThreadPoolExecutor(1) as other:
+
+        def trace(lm, *rest):
+            assert lm is bench.lm, "the base was read again"
+            other.submit(beside.read_ahead, 13).result(timeout=60)
+            return real(lm, *rest)
+
+        monkeypatch.setattr(models, "trace", trace)
+        bench.read_ahead(13)
+    monkeypatch.setattr(models, "trace", lambda *_: pytest.fail("the base was read again"))
+    np.testing.assert_array_equal(
+        beside.reference(given).columns["logprob"], bench.reference(given).columns["logprob"]
+    )
+
+
+def test_nothing_is_read_ahead_without_a_folder(bench, monkeypatch):
+    """Where no other process could take the traces over, they are read when they are needed."""
+    monkeypatch.setattr(models, "trace", lambda *_: pytest.fail("the base was read"))
+    bench.kept = None
+    bench.read_ahead(13)
+
+
 def test_cells_of_several_seeds_share_their_bases(bench, monkeypatch):
     """Cells whose seeds take turns read the base once a seed; only the last eight seeds are kept."""
     seen, real = [], models.trace

@@ -79,19 +79,19 @@ def test_warmup_by_hand(steps, wanted, given):
 @pytest.mark.parametrize(
     ("n", "length", "batch", "device", "parts"),
     [
-        (64, 30, 64, CPU, 4),  # 1920 tokens: 2.7 parts of 700, and 4 is the next divisor of 64
-        (64, 40, 64, CPU, 4),  # 2560 tokens: 3.7
-        (64, 9, 64, CPU, 1),  # 576 tokens: 0.8
+        (64, 50, 64, CPU, 4),  # 3200 tokens: 3.2 parts of 1000, and 4 is the next divisor of 64
+        (64, 30, 64, CPU, 2),  # 1920 tokens: 1.9
+        (64, 15, 64, CPU, 1),  # 960 tokens: 0.96
         (128, 1000, 8, CPU, 8),  # a part is at least a record
         (64, 40, 64, CUDA, 1),  # 2560 tokens: 0.3 parts of 8192
-        (65, 40, 64, CPU, 1),  # a record is left over, and it cannot be cut in two
-        (66, 40, 64, CPU, 2),
-        (67, 40, 64, CPU, 2),  # three left would fill 3 parts, but 3 does not divide 64
+        (65, 60, 64, CPU, 1),  # a record is left over, and it cannot be cut in two
+        (66, 60, 64, CPU, 2),
+        (67, 60, 64, CPU, 2),  # three left would fill 3 parts, but 3 does not divide 64
         (5, 400, 8, CPU, 4),  # the only batch holds 5
     ],
 )
 def test_micro_batches_by_hand(n, length, batch, device, parts):
-    """A part holds up to 700 tokens on a CPU and 8192 on a GPU; parts divide the batch, and none is left empty."""
+    """A part holds up to 1000 tokens on a CPU and 8192 on a GPU; parts divide the batch, and none is left empty."""
     assert models.micro_batches(np.full(n, length), batch, device=device) == parts
 
 

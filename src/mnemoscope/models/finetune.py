@@ -19,7 +19,6 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from mnemoscope.errors import Interrupted
 from mnemoscope.models.batches import pack, packs, pad
 from mnemoscope.models.callbacks import EPOCH, EachEpoch, HeldOut, Progress
-from mnemoscope.models.forward import BATCH_TOKENS
 from mnemoscope.models.lora import quiet, save_adapter
 from mnemoscope.models.loss import summed_loss
 from mnemoscope.records import TrainingStep
@@ -27,6 +26,10 @@ from mnemoscope.records import TrainingStep
 if TYPE_CHECKING:
     from mnemoscope.models.load import LanguageModel
     from mnemoscope.models.tokens import Tokens
+
+PART_TOKENS = (1000, 8192)
+"""Tokens trained on at once on a CPU and on a GPU. Two cores learned from 900 at a time 7% more tokens a second than
+from 450 and 5% more than from 1800, in bfloat16 and in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def warmup(steps: int, wanted: int) -> int:
 def micro_batches(
     lengths: NDArray[np.int64], batch_size: int, *, device: torch.device, wanted: int | None = None
 ) -> int:
-    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has up to BATCH_TOKENS.
+    """Into how many parts an effective batch is cut: at most `wanted`, else so that a part has up to PART_TOKENS.
 
     The number divides the batch, and no last batch of an epoch has fewer records than parts: the sampler of
     transformers would fill it by repeating some.
@@ -68,7 +71,7 @@ def micro_batches(
     allowed = [m for m in range(1, batch_size + 1) if batch_size % m == 0 and (left == 0 or left >= m)]
     if wanted is not None:
         return max(m for m in allowed if m <= wanted)
-    parts = batch_size * float(lengths.mean()) / BATCH_TOKENS[device.type == "cuda"]
+    parts = batch_size * float(lengths.mean()) / PART_TOKENS[device.type == "cuda"]
     return next((m for m in allowed if m >= parts), allowed[-1])
 
 

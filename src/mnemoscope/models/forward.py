@@ -34,8 +34,8 @@ Found = TypeVar("Found")
 CPU = torch.device("cpu")
 
 BATCH_TOKENS = (700, 8192)
-"""Tokens read at once on a CPU and on a GPU, in scoring and in training: large enough for the matrix products, small
-enough to pad little and, on a CPU, to stay in the cache. With 2048 two cores read 20% fewer tokens a second."""
+"""Tokens read at once on a CPU and on a GPU: large enough for the matrix products, small enough to pad little and, on a
+CPU, to stay in the cache. With 2048 two cores read 20% fewer tokens a second."""
 
 HELD = 8192
 """Tokens whose keys and values a batch holds at most: 1 GB for 8B weights with grouped heads, 4 GB for 7B without."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 import mnemoscope.data as texts
 from mnemoscope import models
 from mnemoscope.decoding import Decoding, closed_form, distinct
+from mnemoscope.errors import RunError
 from mnemoscope.progress import bar
 from mnemoscope.records import Record
 from mnemoscope.steps.measuring import Reading
@@ -91,20 +93,32 @@ class Bench:
         """Traces of target and reference over all records of a seed, through one plan."""
         return models.trace_pair(self.lm, None, given.tokens, tick, self.decodings(), self.reference(given))
 
-    def reference(self, given: SeedSet) -> Traces:
+    def read_ahead(self, seed: int) -> None:
+        """Have the base's traces of a seed read before its first cell trains, unless another process is at it.
+
+        Cells that train at once would end at once, and all but one then wait for the reading.
+        """
+        if self.kept is not None:
+            with suppress(RunError):
+                self.reference(self.of(seed), wait=False)
+
+    def reference(self, given: SeedSet, *, wait: bool = True) -> Traces:
         """The base model's traces of a seed's records, from the first cell that asked.
 
         Those of the last SEEDS seeds stay in memory: neighbouring cells are often of other seeds, and nothing private
         is left on the disk of another machine.
+
+        Raises:
+            RunError: another process is reading them, and there is no waiting.
         """
-        found = self._bases.pop(given.key, None) or self._read_base(given)
+        found = self._bases.pop(given.key, None) or self._read_base(given, wait)
         self._bases[given.key] = found  # the last used stands last
         if len(self._bases) > SEEDS:
             del self._bases[next(iter(self._bases))]
         return found
 
-    def _read_base(self, given: SeedSet) -> Traces:
-        return self._traced(given) if self.kept is None else self._from(self.kept / given.key[:16], given)
+    def _read_base(self, given: SeedSet, wait: bool) -> Traces:
+        return self._traced(given) if self.kept is None else self._from(self.kept / given.key[:16], given, wait)
 
     def _traced(self, given: SeedSet) -> Traces:
         with (
@@ -113,11 +127,11 @@ class Bench:
         ):
             return models.trace(self.lm, given.tokens, given.plan, tick, self.decodings())[0]
 
-    def _from(self, folder: Path, given: SeedSet) -> Traces:
+    def _from(self, folder: Path, given: SeedSet, wait: bool) -> Traces:
         """The traces that `folder` keeps, which the first process that asks puts there while the others wait."""
         inputs = base_inputs(self.lm, self.compute, given.key, self.decodings())
 
-        with Run(folder).alone(wait=True):
+        with Run(folder).alone(wait=wait):
             run = Run(folder)  # as the process before left it
 
             def work() -> None:

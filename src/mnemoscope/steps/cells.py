@@ -55,6 +55,8 @@ def run_cell(bench: Bench, cell: Cell, folder: Path, key: str) -> None:
     matrices = models.parse_matrices(cell.training.matrices)
     planting = texts.plant(given.records, copies=cell.training.copies, planted=cell.training.planted, seed=cell.seed)
     prepare(run, planting.records, bench.study.data.source or "")
+    if not run.intact("traces"):
+        bench.read_ahead(cell.seed)
     fresh_adapter(bench.lm, matrices, cell.training, cell.seed)
     train(
         run, cell.id, bench.lm, planting.records, planting.slots, matrices, cell.training, bench.compute, cell.seed,
