@@ -133,9 +133,7 @@ def test_reading_ahead_does_not_wait(bench, monkeypatch):
         monkeypatch.setattr(models, "trace", trace)
         bench.read_ahead(13)
     monkeypatch.setattr(models, "trace", lambda *_: pytest.fail("the base was read again"))
-    np.testing.assert_array_equal(
-        beside.reference(given).columns["logprob"], bench.reference(given).columns["logprob"]
-    )
+    np.testing.assert_array_equal(beside.reference(given).columns["logprob"], bench.reference(given).columns["logprob"])
 
 
 def test_nothing_is_read_ahead_without_a_folder(bench, monkeypatch):

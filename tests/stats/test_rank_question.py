@@ -113,11 +113,21 @@ def test_one_seed_leaves_the_plateau_open():
 
 
 def test_three_ranks_give_two_claims_and_no_fit():
-    """Three ranks say growth and level; a curve needs four. Two ranks say nothing."""
+    """Three ranks say growth and level; a curve needs four. One rank says nothing."""
     found = by_start(stats.rank_answers(grid(GROWN[:3]), RULES, seed=0))
     assert found["grows"].value is not None
     assert (found["plateau"].value, found["plateau"].reason) == (None, "a curve with three parameters needs four ranks")
-    assert stats.rank_answers(grid(GROWN[:2]), RULES, seed=0) == []
+    assert stats.rank_answers(grid(GROWN[:1]), RULES, seed=0) == []
+
+
+def test_two_ranks_say_growth_alone():
+    """The difference is that of three ranks whose last is left out; whether it levels off is not asked."""
+    two, three = grid(GROWN[:2]), grid(GROWN[:3])
+    [grows] = stats.rank_answers(two, RULES, seed=0)
+    areas = np.array([area(o.records, o.moments[0].scores) for o in two]).reshape(3, 2)
+    assert grows.value == pytest.approx((areas[:, 1] - areas[:, 0]).mean())
+    assert grows.claim == "AUC grows with rank, from rank 1 to 2"
+    assert len(stats.rank_answers(three, RULES, seed=0)) == 3
 
 
 def test_each_alpha_rule_is_asked_on_its_own():

@@ -26,13 +26,13 @@ FIT = "least squares of a - b r^-c, refitted in group bootstrap (percentile, {} 
 
 
 def rank_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) -> list[Answer]:
-    """How the AUC goes with the rank, where all four matrices were adapted at three ranks or more.
+    """How the AUC goes with the rank, where all four matrices were adapted at two ranks or more.
 
     For each alpha rule and other setting, cells of one seed being compared:
 
     * memorization grows with rank: AUC at the largest rank less AUC at the smallest is above 0;
-    * it levels off: AUC at the largest rank less AUC at the next is nearer to 0 than `rules.auc_margin`; it has no
-      p-value, since a large p does not show that two are alike;
+    * it levels off, asked of three ranks or more: AUC at the largest rank less AUC at the next is nearer to 0 than
+      `rules.auc_margin`; it has no p-value, since a large p does not show that two are alike;
     * the plateau begins at one of the ranks measured (`plateau_answer`), from four ranks on.
 
     Raises:
@@ -44,8 +44,9 @@ def rank_answers(outcomes: Sequence[Outcome], rules: Rules, *, seed: int) -> lis
     plateaus: list[Answer] = []
     for condition, table in found.items():
         ranks, where = sorted(place.rank for place in table if place.matrices == ALL), words(condition, found)
-        if len(ranks) >= 3:
+        if len(ranks) >= 2:
             claims += _claims(bootstrap, table, ranks, where)
+        if len(ranks) >= 3:
             plateaus.append(plateau_answer(bootstrap, table, ranks, where))
     return [*decided(claims, rules), *plateaus]
 
@@ -56,6 +57,8 @@ def _claims(bootstrap: Bootstrap, table: Table, ranks: Sequence[int], where: str
     claim = f"AUC grows with rank, from rank {least} to {most}{where}"
     grown = _difference(bootstrap, table, most, least)
     yield Claim(grown.answer("rank", claim, FAMILY, "difference of AUC", GROWS, level), "above", margin)
+    if nearly == least:
+        return
     claim = f"AUC levels off, from rank {nearly} to {most}{where}"
     level_off = _difference(bootstrap, table, most, nearly).answer(
         "rank", claim, FAMILY, "difference of AUC", LEVEL, level
