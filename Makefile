@@ -27,7 +27,7 @@ check: .venv/.installed ## ruff, mypy --strict, import-linter, docs freshness
 	$(BIN)/python scripts/docs.py --check
 	$(BIN)/python scripts/results.py --check
 
-docs: .venv/.installed ## write docs/cli.md, attacks.md, study.schema.json and results.md again
+docs: .venv/.installed ## write docs/cli.md, attacks.md, study.schema.json and the pages of results again
 	$(BIN)/python scripts/docs.py
 	$(BIN)/python scripts/results.py
 

@@ -1,4 +1,4 @@
-"""Tables of docs/results.md on what came back: one run's, and the runs with other numbers of copies side by side."""
+"""Tables on what came back: one run's, and the runs with other numbers of copies side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of docs/results.md on a study: claims, AUC by matrices and rank, by copies, by epochs."""
+"""Tables of the page of a study: claims, AUC by matrices and rank, by copies, by epochs."""
 
 from __future__ import annotations
 

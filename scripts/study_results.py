@@ -1,7 +1,7 @@
-"""The studies of docs/results.md: docs/results/NAME/{points,answers}.csv and meta.json to tables.
+"""The pages of studies: docs/results/NAME/{points,answers}.csv and meta.json to README.md beside them.
 
 python scripts/study_results.py --collect RUN NAME --command "mnemoscope study …"   copy a study's numbers and figures
-python scripts/results.py                                                           write docs/results.md
+python scripts/results.py                                                           write the pages
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter
 from study_result_tables import TABLES, Row, claims_table
@@ -63,7 +63,7 @@ def collect(run: Path, folder: Path, *, commands: Sequence[str], note: str = "",
     for old in folder.glob("figure_*.svg"):
         old.unlink()
     figures = _small(export)
-    for name in (*CSVS, *(f"figure_{figure}.svg" for figure in figures)):
+    for name in (*CSVS, *map(file, figures)):
         shutil.copyfile(export / name, folder / name)  # without its mode: a run is readable by its owner alone
     facts = {"commands": list(commands), "note": note, "threads": threads, "figures": figures, **_facts(run)}
     (folder / META).write_text(canonical(facts), encoding="utf-8")
@@ -73,7 +73,7 @@ def _small(export: Path) -> list[str]:
     """The figures that are there and together have MOST bytes or fewer."""
     found, total = list[str](), 0
     for name in FIGURES:
-        path = export / f"figure_{name}.svg"
+        path = export / file(name)
         if path.is_file() and total + path.stat().st_size <= MOST:
             found.append(name)
             total += path.stat().st_size
@@ -160,83 +160,99 @@ def _field(text: str, hint: Any) -> Any:
     return None if not text and NoneType in get_args(hint) else text
 
 
-def studies(folder: Path = FOLDER) -> list[str]:
-    """The lines of all studies in `folder`, by name."""
-    return [line for path in sorted(folder.glob(f"*/{META}")) for line in section(path.parent)]
+class Kept(NamedTuple):
+    """A study in docs/results."""
+
+    name: str
+    facts: Row
+    answers: list[Answer]
 
 
-def answers(folder: Path = FOLDER) -> dict[str, list[Answer]]:
-    """The answers of all studies in `folder`, under the heading of each."""
+def studies(folder: Path = FOLDER) -> list[Kept]:
+    """All studies in `folder`, by name."""
     found = [path.parent for path in sorted(folder.glob(f"*/{META}"))]
-    return {_heading(one, _json(one / META)): read(one / CSVS[1], Answer) for one in found}
+    return [Kept(one.name, _json(one / META), read(one / CSVS[1], Answer)) for one in found]
 
 
-def attacks(folder: Path = FOLDER) -> dict[str, str]:
-    """The attack that the claims of each study compare, under its heading."""
-    found = [(path.parent, _json(path)) for path in sorted(folder.glob(f"*/{META}"))]
-    return {_heading(one, facts): facts["rules"].get("attack", "") for one, facts in found}
-
-
-def _heading(folder: Path, facts: Row) -> str:
-    return f"Study {folder.name}: {facts['model']} on {facts['data']['source']}"
-
-
-def section(folder: Path) -> list[str]:
-    """Everything that is told of one study."""
-    facts, points, claimed = _json(folder / META), read(folder / CSVS[0], Point), read(folder / CSVS[1], Answer)
+def page(study: Kept, folder: Path = FOLDER) -> list[str]:
+    """Everything that is told of one study, for README.md in its folder."""
+    name, facts, claimed = study
+    points = read(folder / name / CSVS[0], Point)
     summary = {"means": means(points), "settings": {"study": {"rules": facts["rules"]}}}
-    lines = [f"## {_heading(folder, facts)}", ""]
-    lines += [
+    lines = [
+        f"# Study {name}: {facts['model']} on {facts['data']['source']}",
+        "",
+        "[All results](../../results.md)",
+        "",
         *(f"    {command}" for command in facts["commands"]),
         "",
         *_design(facts),
-        *_cost(facts),
+        f"{cost(facts)}; {_dated(facts)}.",
+        "",
+        *((facts["note"], "") if facts["note"] else ()),
         *_short(claimed),
     ]
-    for question, title in QUESTIONS.items():
-        claims = [answer for answer in claimed if answer.question == question]
-        said = sentence([asdict(claim) for claim in claims])
-        lines += [f"### {title}", "", f"The paper: {FINDINGS[question]} Here: {said}", ""]
-        lines += [*(TABLES[question](summary) if question in TABLES else []), *claims_table(claims)]
-    return [*lines, *(line for name in facts["figures"] for line in (_figure(folder, name), ""))]
+    for question in QUESTIONS:
+        tables = TABLES[question](summary) if question in TABLES else []
+        lines += _question(question, tables, [answer for answer in claimed if answer.question == question])
+    return [*lines, *(line for figure in facts["figures"] for line in (f"![{FIGURES[figure]}]({file(figure)})", ""))]
 
 
-def _figure(folder: Path, name: str) -> str:
-    return f"![{FIGURES[name]}](results/{folder.name}/figure_{name}.svg)"
+def _question(question: str, tables: Sequence[str], claims: Sequence[Answer]) -> list[str]:
+    """What the study says of a question of the paper; nothing where it has no cells for it."""
+    if not tables and not claims:
+        return []
+    said = sentence([asdict(claim) for claim in claims])
+    head = [f"## {QUESTIONS[question]}", "", f"The paper: {FINDINGS[question]} Here: {said}", ""]
+    return [*head, *tables, *claims_table(claims)]
+
+
+def file(figure: str) -> str:
+    """Where a figure lies in the folder of its study."""
+    return f"figure_{figure}.svg"
 
 
 def _design(facts: Row) -> list[str]:
     """What was run."""
-    data, cells = facts["data"], facts["cells"]
+    data = facts["data"]
     audited = ", ".join(f"{_range(data['audited'][role])} {word}" for role, word in ROLES.items()
                         if role in data["audited"])  # fmt: skip
     split = {"redrawn": "members drawn anew for each seed", "given": "members as the data gives them"}[data["split"]]
     share = f", a share of {data['share']:g} of the groups" if data["share"] != 1 else ""
-    states = ", ".join(f"{n} {state}" for state, n in cells.items() if state not in ("total", "done") and n)
     recipe = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in facts["training"].items()
                        if key not in UNSAID)  # fmt: skip
     verdicts = ", ".join(f"{n} {name}" for name, n in facts["validity"].items())
     return [
-        f"{cells.get('done', 0)} of {count(cells['total'], 'cell')} done{f' ({states})' if states else ''}, "
+        f"Cells done: {done(facts)}; "
         f"{count(len(facts['seeds']), 'seed')} ({', '.join(map(str, facts['seeds']))}); {split}{share}. "
         f"A cell has {audited}. Training, where a cell says nothing else: {recipe}. Verdicts of audits: {verdicts}.",
         "",
     ]
 
 
-def _cost(facts: Row) -> list[str]:
-    """Where and how long, and what a reader should know of it."""
+def done(facts: Row) -> str:
+    """How many cells are done, of how many, and what became of the others."""
+    cells = facts["cells"]
+    others = ", ".join(f"{n} {state}" for state, n in cells.items() if state not in ("total", "done") and n)
+    return f"{cells.get('done', 0)} of {cells['total']}" + (f" ({others})" if others else "")
+
+
+def cost(facts: Row) -> str:
+    """Where and how long."""
     seconds = facts["seconds"]
     machines = "; ".join(_machine(one) for one in facts["machines"])
     threads = f", {count(facts['threads'], 'thread')} a process" if facts["threads"] else ""
     rate = facts["tokens_trained"] / seconds["training"] if seconds["training"] else 0
-    return [
+    return (
         f"{facts['dtype']}; {machines}{threads}. {_span(seconds['all'])} of work, one process after the other, "
-        f"{_span(seconds['training'])} of it fine-tuning ({rate:,.0f} tokens/s); {facts['first'][:10]} to "
-        f"{facts['last'][:10]}, commit {', '.join(facts['commits'])}.",
-        "",
-        *((facts["note"], "") if facts["note"] else ()),
-    ]
+        f"{_span(seconds['training'])} of it fine-tuning ({rate:,.0f} tokens/s)"
+    )
+
+
+def _dated(facts: Row) -> str:
+    """When, and with which code."""
+    days = dict.fromkeys((facts["first"][:10], facts["last"][:10]))
+    return f"{' to '.join(days)}, commit {', '.join(facts['commits'])}"
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What docs/results.md tells of a study is what was collected from its folder."""
+"""What docs/results.md and the pages below it tell is what was collected."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ def script(name: str) -> ModuleType:
 def results() -> ModuleType:
     """scripts/results.py as a module."""
     return script("results")
+
+
+@pytest.fixture(scope="module")
+def summary() -> ModuleType:
+    """scripts/results_summary.py as a module."""
+    return script("results_summary")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +136,13 @@ def export(folder: Path, rows: Sequence[Point], answers: Sequence[Answer]) -> No
         (folder / name).write_text(text, encoding="utf-8", newline="")
 
 
+def kept_page(study_results: ModuleType, folder: Path) -> list[str]:
+    """The page of the one study in `folder`."""
+    (study,) = study_results.studies(folder)
+    lines: list[str] = study_results.page(study, folder)
+    return lines
+
+
 def test_points_and_answers_come_back_equal(study_results: ModuleType, run: Path) -> None:
     """Reading what a study exported gives the very rows back: every digit, missing values, empty and full tuples."""
     assert study_results.read(run / "export" / "points.csv", Point) == points()
@@ -146,10 +159,11 @@ def test_facts_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path) 
     assert facts["machines"] == [{"cpu": "Some CPU", "cores": 2, "device": "cpu", "cells": 1}]
     assert facts["data"]["audited"] == {"member": [766, 766], "nonmember": [486, 486]}
     assert "secret-place" not in (folder / "meta.json").read_text(encoding="utf-8")
-    said = "\n".join(study_results.section(folder))
+    said = "\n".join(kept_page(study_results, tmp_path))
     for part in (
-        "    mnemoscope study s.yaml", "1 of 2 cells done (1 waiting), 2 seeds (7, 13)", "766 training records",
-        "a share of 0.5 of the groups", "Some CPU, 2 cores, 1 thread a process", "2 min of work", "(100 tokens/s)",
+        "    mnemoscope study s.yaml", "Cells done: 1 of 2 (1 waiting); 2 seeds (7, 13);", "766 training records",
+        "a share of 0.5 of the groups", "Some CPU, 2 cores, 1 thread a process", "2 min of work",
+        "(100 tokens/s); 2026-01-02, commit",
         "commit 0123456789 with changes", "Verdicts of audits: 1 valid",
     ):  # fmt: skip
         assert part in said, part
@@ -158,7 +172,7 @@ def test_facts_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path) 
 def test_tables_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
     """Hand-worked: .80, .82, .84 have mean .82 and t interval 4.3027 x .02 / sqrt 3 = .0497; one seed keeps its own."""
     study_results.collect(run, tmp_path / "kept", commands=[])
-    lines = study_results.section(tmp_path / "kept")
+    lines = kept_page(study_results, tmp_path)
     for line in (
         "| **4** | 0.820 ± 0.050 | 0.750 ± 0.010 |",
         "| paper | 0.83 ± 0.01 | – |",
@@ -178,32 +192,61 @@ def test_tables_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path)
     assert "3e-07 [" in once  # what is not 0 never reads 0
 
 
-def test_what_a_study_says_in_short(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
-    """A question with a claim stands there with its numbers and decision; one that was not asked does not."""
-    study_results.collect(run, tmp_path / "kept", commands=[])
-    lines = script("results_summary").questions(study_results.answers(tmp_path))
+def test_claims_stand_side_by_side(summary: ModuleType) -> None:
+    """A claim has one row; each study a column for every way it trained; what was not asked there stays empty."""
+    few = claim(claim="AUC grows (V, rank 4, alpha 16)", paper="", n_seeds=1, decision="not resolved", seed_low=None)
+    first, second = summary.Kept("a", facts(0.25), [claim(), few]), summary.Kept("b", facts(1 / 16), [claim(value=0.2)])
+    page = "\n".join(summary.questions([second, first])).splitlines()
     for line in (
-        "* [Study kept](#study-kept-model-on-phee)",
-        "  * V gives a larger AUC than Q at rank 4: difference +0.110, [+0.090, +0.130] from the records, "
-        "[+0.100, +0.120] over 5 seeds: **replicates**. The paper: V .83, Q .72 at rank 4",
-        "  * 8 copies leave more than 1: **not resolved** (no cell can say)",
+        "| claim | [a](results/a/README.md)<br>1/4 of phee | [b](results/b/README.md)<br>1/16 of phee |",
+        "| V gives a larger AUC than Q at rank 4<br>*paper: V .83, Q .72 at rank 4* | "
+        "✅ +0.110 [+0.100, +0.120] | ✅ +0.200 [+0.100, +0.120] |",
     ):
-        assert line in lines, line
-    assert not [line for line in lines if "perplexity tell" in line]
-    assert script("results_summary").questions({}) == []
+        assert line in page, line
+    assert not [line for line in page if "AUC grows" in line]  # the paper does not say it, and it makes another claim
+    alone = "\n".join(summary.questions([summary.Kept("a", facts(0.25), [few])])).splitlines()
+    assert "| claim | [a](results/a/README.md)<br>1/4 of phee<br>alpha 16 |" in alone
+    assert "| AUC grows (V, rank 4) | ❔ *+0.110 [+0.090, +0.130], 1 seed* |" in alone
+    assert summary.questions([]) == []
 
 
-def test_the_page_leads_on(results: ModuleType) -> None:
-    """Every place on the page that its head points to is there; every study, audit and explanation is pointed to."""
-    page = results.PAGE.read_text(encoding="utf-8")
-    slugs = {
-        "#" + "".join(sign for sign in head.lower() if sign.isalnum() or sign in "-_ ").replace(" ", "-")
+def test_no_claim_stands_twice(summary: ModuleType) -> None:
+    """Equal size may be equal rank: the same numbers under another name stand once; without a value there is no row."""
+    same = claim(claim="V gives a larger AUC than Q at rank 4 with as many parameters")
+    none = claim(claim="V gives a larger AUC than K at rank 4", value=None)
+    page = "\n".join(summary.questions([summary.Kept("a", facts(1.0), [claim(), same, none])]))
+    assert "with as many parameters" not in page
+    assert "than K" not in page
+    assert "1 claim without a value left out." in page
+
+
+def facts(share: float) -> dict[str, Any]:
+    """What is known of a study without figures."""
+    return {"data": {"share": share, "source": "phee"}, "rules": {"attack": "lr_ratio", "seeds": 5}, "figures": []}
+
+
+def test_the_pages_lead_on(results: ModuleType) -> None:
+    """Every place that a page points to is there; every study, audit and benchmark is pointed to from the first."""
+    pages: dict[Path, str] = results.pages(results.DOCS)
+    for path, text in pages.items():
+        for link in re.findall(r"\]\(([^)]*)\)", text):
+            to, _, place = link.partition("#")
+            if link.startswith("http"):
+                continue
+            target = (path.parent / to).resolve() if to else path
+            assert target.is_file(), link
+            assert not place or place in slugs(target.read_text(encoding="utf-8")), link
+    start = results.DOCS / "results.md"
+    pointed = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]*)\)", pages[start])}
+    assert {str(path.relative_to(results.DOCS)) for path in pages if path != start} <= pointed
+
+
+def slugs(page: str) -> set[str]:
+    """The places on a page, as GitHub names them."""
+    return {
+        "".join(sign for sign in head.lower() if sign.isalnum() or sign in "-_ ").replace(" ", "-")
         for head in re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     }
-    pointed = set(re.findall(r"\]\((#[^)]*)\)", page))
-    assert pointed <= slugs
-    sections = [*results.FOLDER.glob("*/meta.json"), *results.FOLDER.glob("*.json"), *script("results_summary").WHY]
-    assert len(pointed) == len(sections) > 2
 
 
 def test_few_figures_are_kept(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
@@ -216,10 +259,8 @@ def test_few_figures_are_kept(study_results: ModuleType, run: Path, tmp_path: Pa
     (kept / "figure_old.svg").touch()
     study_results.collect(run, kept, commands=[])
     assert sorted(path.name for path in kept.glob("*.svg")) == ["figure_matrices.svg", "figure_paths.svg"]
-    shown = [line for line in study_results.section(kept) if line.startswith("![")]
-    assert [line.partition("(")[2] for line in shown] == [
-        "results/kept/figure_matrices.svg)", "results/kept/figure_paths.svg)"
-    ]  # fmt: skip
+    shown = [line for line in kept_page(study_results, tmp_path) if line.startswith("![")]
+    assert [line.partition("(")[2] for line in shown] == ["figure_matrices.svg)", "figure_paths.svg)"]
 
 
 def test_no_answers_no_study(study_results: ModuleType, run: Path, tmp_path: Path) -> None:
@@ -234,16 +275,18 @@ def test_no_answers_no_study(study_results: ModuleType, run: Path, tmp_path: Pat
 def test_the_check_covers_studies(
     results: ModuleType, study_results: ModuleType, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """docs/results.md is stale as soon as a number of a study has changed."""
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
-    monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
+    """A page is stale as soon as a number of its study has changed; a page of nothing goes."""
+    monkeypatch.setattr(results, "DOCS", tmp_path)
     study_results.collect(run, tmp_path / "results" / "s", commands=[])
+    gone = tmp_path / "results" / "gone.md"
+    gone.touch()
     monkeypatch.setattr(sys, "argv", ["results.py"])
     results.main()
+    assert not gone.exists()
     monkeypatch.setattr(sys, "argv", ["results.py", "--check"])
     with pytest.raises(SystemExit) as fresh:
         results.main()
     assert fresh.value.code is None
     export(tmp_path / "results" / "s", [*points()[:-1], replace(points()[-1], value=32.5)], ANSWERS)
-    with pytest.raises(SystemExit, match="stale"):
+    with pytest.raises(SystemExit, match=r"^results/s/README.md stale"):
         results.main()
