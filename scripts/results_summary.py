@@ -127,9 +127,9 @@ def _cell(answer: Answer, seeds: int) -> str:
     """Value, interval and decision; in italics where fewer seeds than the rules ask for speak."""
     claim, few = asdict(answer), answer.n_seeds < seeds
     low, high = ("low", "high") if few else ("seed_low", "seed_high")
-    numbers = f"{shown(claim, 'value')} {ends(claim, low, high)}"
-    said = f"*{numbers}, {count(answer.n_seeds, 'seed')}*" if few else numbers
-    return f"{MARKS[answer.decision]} {said}"
+    numbers = [f"{MARKS[answer.decision]} {shown(claim, 'value')}", ends(claim, low, high)]
+    lines = [line.replace(" ", "\u00a0") for line in numbers]  # a line breaks between the numbers alone
+    return f"*{'<br>'.join(lines)}<br>{count(answer.n_seeds, 'seed')}*" if few else "<br>".join(lines)
 
 
 def _figure(question: str, studies: Sequence[Kept]) -> list[str]:

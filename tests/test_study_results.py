@@ -196,17 +196,17 @@ def test_claims_stand_side_by_side(summary: ModuleType) -> None:
     """A claim has one row; each study a column for every way it trained; what was not asked there stays empty."""
     few = claim(claim="AUC grows (V, rank 4, alpha 16)", paper="", n_seeds=1, decision="not resolved", seed_low=None)
     first, second = summary.Kept("a", facts(0.25), [claim(), few]), summary.Kept("b", facts(1 / 16), [claim(value=0.2)])
-    page = "\n".join(summary.questions([second, first])).splitlines()
+    page = told(summary, second, first).splitlines()
     for line in (
         "| claim | [a](results/a/README.md)<br>1/4 of phee | [b](results/b/README.md)<br>1/16 of phee |",
         "| V gives a larger AUC than Q at rank 4<br>*paper: V .83, Q .72 at rank 4* | "
-        "✅ +0.110 [+0.100, +0.120] | ✅ +0.200 [+0.100, +0.120] |",
+        "✅ +0.110<br>[+0.100, +0.120] | ✅ +0.200<br>[+0.100, +0.120] |",
     ):
         assert line in page, line
     assert not [line for line in page if "AUC grows" in line]  # the paper does not say it, and it makes another claim
-    alone = "\n".join(summary.questions([summary.Kept("a", facts(0.25), [few])])).splitlines()
+    alone = told(summary, summary.Kept("a", facts(0.25), [few])).splitlines()
     assert "| claim | [a](results/a/README.md)<br>1/4 of phee<br>alpha 16 |" in alone
-    assert "| AUC grows (V, rank 4) | ❔ *+0.110 [+0.090, +0.130], 1 seed* |" in alone
+    assert "| AUC grows (V, rank 4) | *❔ +0.110<br>[+0.090, +0.130]<br>1 seed* |" in alone
     assert summary.questions([]) == []
 
 
@@ -214,10 +214,15 @@ def test_no_claim_stands_twice(summary: ModuleType) -> None:
     """Equal size may be equal rank: the same numbers under another name stand once; without a value there is no row."""
     same = claim(claim="V gives a larger AUC than Q at rank 4 with as many parameters")
     none = claim(claim="V gives a larger AUC than K at rank 4", value=None)
-    page = "\n".join(summary.questions([summary.Kept("a", facts(1.0), [claim(), same, none])]))
+    page = told(summary, summary.Kept("a", facts(1.0), [claim(), same, none]))
     assert "with as many parameters" not in page
     assert "than K" not in page
     assert "1 claim without a value left out." in page
+
+
+def told(summary: ModuleType, *studies: Any) -> str:
+    """What the first page tells of the paper's questions, with usual spaces."""
+    return "\n".join(summary.questions(studies)).replace("\u00a0", " ")
 
 
 def facts(share: float) -> dict[str, Any]:
