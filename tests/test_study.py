@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 from small_study import write_pairs
 
 import mnemoscope
 from mnemoscope.cli import main
 from mnemoscope.errors import ConfigError, RunError
-from mnemoscope.steps import studying
+from mnemoscope.steps import foreseeing, studying
 from mnemoscope.store import Run
 
 STUDY = {
@@ -230,6 +234,25 @@ def test_dry_run_writes_nothing(file, tmp_path, capsys):
     assert "5 cells, 5 to run" in said
     assert f"{48 * 24 * 3:,}" in said  # tokens of the members, three epochs
     assert not out.exists()
+
+
+def test_dry_run_reckons_with_jobs(file, tmp_path, capsys):
+    """The first cell of a seed reads the base; afterwards as many threads compute as before."""
+    path = changed(file, tmp_path, seeds=[13, 7], grid=[{"matrices": ["q", "v"]}])
+    threads = torch.get_num_threads()
+    foreseen = mnemoscope.study(path, out=tmp_path / "run", jobs=2, dry_run=True)
+    assert [cost.read for cost in foreseen.costs] == [2 * 96 * 24, 96 * 24] * 2
+    Console().print(foreseen)
+    assert "with 2 at once" in " ".join(capsys.readouterr().out.split())
+    assert torch.get_num_threads() == threads
+
+
+@given(st.lists(st.floats(0, 1e6)), st.integers(1, 8))
+def test_a_makespan_lies_between_its_bounds(seconds, jobs):
+    """No less than the longest and than an equal share of all; no more than that share and the longest together."""
+    least = max([sum(seconds) / jobs, *seconds], default=0.0)
+    most = sum(seconds) / jobs + max(seconds, default=0.0)
+    assert least * (1 - 1e-9) <= foreseeing.makespan(seconds, jobs) <= most * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(

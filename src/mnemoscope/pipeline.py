@@ -211,7 +211,7 @@ def study(
     where = steps.Where(executor, address, jobs)
     planned = steps.plan(read_study(file), data, out)
     if dry_run:
-        return steps.foresee_study(planned)
+        return steps.foresee_study(planned, jobs)
     errors = steps.run_cells(planned, where)
     steps.answer(planned, errors)
     return StudyResult(planned.run.folder, tuple(errors))

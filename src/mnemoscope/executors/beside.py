@@ -46,12 +46,16 @@ def run_in_processes(cells: Sequence[str], work: Work, given: Any, told: Told, *
     Raises:
         Interrupted, KeyboardInterrupt: the user stopped the work; cells that run are stopped as well.
     """
-    threads = str(max(1, usable_cpus() // jobs))  # not by the cells that are left: numbers depend on it
-    beside = _Beside(cells, (work, given), told, retries, threads)
+    beside = _Beside(cells, (work, given), told, retries, str(threads_each(jobs)))
     try:
         beside.run(jobs)
     finally:
         beside.stop()
+
+
+def threads_each(jobs: int) -> int:
+    """Threads of one of `jobs` processes; not by the cells that are left, because numbers depend on it."""
+    return max(1, usable_cpus() // jobs)
 
 
 def usable_cpus() -> int:

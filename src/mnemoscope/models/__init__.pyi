@@ -5,7 +5,7 @@ from .forward import Plan, plan_batches, trace, trace_pair
 from .generate import generate
 from .gradients import gradient_norms
 from .judge import judge_local
-from .load import LanguageModel, accelerator, open_model
+from .load import LanguageModel, accelerator, at_most_threads, open_model
 from .lora import (
     MATRICES,
     adapter_facts,
@@ -38,6 +38,7 @@ __all__ = [
     "adapter_facts",
     "adapter_hash",
     "add_lora",
+    "at_most_threads",
     "attach",
     "check_loading",
     "decode",

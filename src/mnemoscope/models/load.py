@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 """Kernels that oneDNN keeps, where the user does not say otherwise. It makes some for every shape of a batch, and with
 its own 1024 a bfloat16 fine-tuning on a CPU grew to 9 GB. One batch needs a few dozen."""
+
+
+@contextmanager
+def at_most_threads(n: int) -> Iterator[None]:
+    """Compute on `n` threads, or on as many as now where those are fewer, inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(n, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(slots=True)

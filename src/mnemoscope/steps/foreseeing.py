@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 import mnemoscope.data as texts
-from mnemoscope import models
+from mnemoscope import executors, models
 from mnemoscope.seeds import derive
 from mnemoscope.steps.bench import Bench
 from mnemoscope.steps.opening import fresh_adapter
@@ -46,7 +47,7 @@ class Cost:
     trained: int
     """Tokens of fine-tuning."""
     read: int
-    """Tokens that are read to score records; the base is read once a seed and not counted here."""
+    """Tokens that are read to score records; the first cell of a seed reads the base too."""
     seconds: float
     bytes: int
     done: bool
@@ -67,6 +68,7 @@ class Foreseen:
     costs: tuple[Cost, ...]
     rates: Rates
     folder: Path
+    jobs: int
 
     def __rich__(self) -> RenderableType:
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
@@ -77,22 +79,44 @@ class Foreseen:
             minutes = "done" if one.done else f"{one.seconds / 60:.1f}"
             table.add_row(one.cell, f"{one.trained:,}", f"{one.read:,}", minutes, f"{one.bytes / 1e6:.0f}")
         left = [one for one in self.costs if not one.done]
-        hours, megabytes = sum(one.seconds for one in left) / 3600, sum(one.bytes for one in left) / 1e6
+        hours, megabytes = (
+            makespan([one.seconds for one in left], self.jobs) / 3600,
+            sum(one.bytes for one in left) / 1e6,
+        )
+        how = "one after the other" if self.jobs == 1 else f"with {self.jobs} at once that do not slow one another"
         return Group(table, Text(
-            f"\n{len(self.costs)} cells, {len(left)} to run: about {hours:.1f} h one after the other and "
-            f"{megabytes:,.0f} MB in {self.folder}, by a short calibration on this machine "
+            f"\n{len(self.costs)} cells, {len(left)} to run: about {hours:.1f} h {how} and {megabytes:,.0f} MB in "
+            f"{self.folder}, by a short calibration on this machine "
             f"({self.rates.train:,.0f} tokens/s of fine-tuning, {self.rates.read:,.0f} of reading)"
         ))  # fmt: skip
 
 
-def foresee_study(plan: Plan) -> Foreseen:
-    """The cost of every cell; the model is opened, and nothing is written into the study's folder."""
-    with tempfile.TemporaryDirectory() as scratch:
+def makespan(seconds: Sequence[float], jobs: int) -> float:
+    """Seconds until all is done, where each in turn is begun as soon as one of `jobs` is free.
+
+    >>> makespan([3.0, 3.0, 2.0], 2), makespan([3.0, 3.0, 2.0], 1), makespan([], 2)
+    (5.0, 8.0, 0.0)
+    """
+    ends = [0.0] * jobs
+    for one in seconds:
+        heapq.heapreplace(ends, ends[0] + one)
+    return max(ends)
+
+
+def foresee_study(plan: Plan, jobs: int = 1) -> Foreseen:
+    """The cost of every cell; the model is opened, and nothing is written into the study's folder.
+
+    With several `jobs` the calibration has the threads that one of them will have.
+    """
+    threads = executors.threads_each(jobs)
+    with tempfile.TemporaryDirectory() as scratch, models.at_most_threads(threads):
         bench = Bench(plan.study, plan.pool, None, plan.compute())
         rates = _rates(bench, plan.cells[0], Path(scratch))
-        waiting = set(plan.waiting())
-        costs = tuple(_cost(bench, cell, rates, cell.id not in waiting) for cell in plan.cells)
-    return Foreseen(costs, rates, plan.run.folder)
+        waiting, costs, begun = set(plan.waiting()), list[Cost](), set[int]()
+        for cell in plan.cells:
+            costs.append(_cost(bench, cell, rates, done=cell.id not in waiting, base=cell.seed not in begun))
+            begun.add(cell.seed)
+    return Foreseen(tuple(costs), rates, plan.run.folder, jobs)
 
 
 def _rates(bench: Bench, cell: Cell, scratch: Path) -> Rates:
@@ -134,12 +158,12 @@ def _reading(bench: Bench, lengths: Sequence[int], members: Sequence[int], cell:
     return some.total / (time.perf_counter() - begun)
 
 
-def _cost(bench: Bench, cell: Cell, rates: Rates, done: bool) -> Cost:
+def _cost(bench: Bench, cell: Cell, rates: Rates, *, done: bool, base: bool) -> Cost:
     given, training = bench.of(cell.seed), cell.training
     planting = texts.plant(given.records, copies=training.copies, planted=training.planted, seed=cell.seed)
     trained = round(given.tokens.take(planting.slots).total * training.epochs)
     passes = max(1, round(training.epochs)) if cell.every_epoch else 1
-    read = passes * given.tokens.total
+    read = (passes + base) * given.tokens.total
     if bench.study.measurement("0").in_domain:  # two references on half of the non-members each, and one more pass
         outside = [i for i, record in enumerate(given.records) if record.role == "nonmember"]
         trained, read = trained + round(given.tokens.take(outside).total * training.epochs), read + given.tokens.total
