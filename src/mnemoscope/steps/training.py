@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mnemoscope import models
 from mnemoscope.errors import RunError
@@ -42,10 +43,11 @@ def train(
     Raises:
         RunError: the folder holds this cell trained with other settings.
     """
-    name, folder, log = f"train/{cell}", f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"
-    epochs = f"cells/{cell}/epochs"
+    name, files = f"train/{cell}", [f"cells/{cell}/adapter", f"cells/{cell}/training.parquet"]
+    files += [f"cells/{cell}/epochs"] if every_epoch else []
     tokens = tokens or models.tokenize(lm, records, max_tokens=compute.max_tokens)
-    recipe = recipe_for(training, tokens.take(slots), lm, derive(seed, "training"))
+    planned = tokens.take(slots)
+    recipe = recipe_for(training, planned, lm, derive(seed, "training"))
     parameters = models.trainable_parameters(lm)
     inputs = {
         "records": run.key("records"), "slots": list(slots), "training": training.model_dump(mode="json"),
@@ -57,30 +59,36 @@ def train(
     say(f"{cell}: {parameters:,} trainable parameters, {len(slots):,} records, {_plan(recipe, len(slots))}")
 
     def work() -> None:
-        planned = tokens.take(slots)
         heldout = tokens.take(_heldout(records, training.heldout, seed))
-        facts = {
-            "matrices": list(matrices),
-            "copies": training.copies,
-            "seed": seed,
-            "trainable_parameters": parameters,
-        }
-        total = round(planned.total * recipe.epochs)
+        facts = {"matrices": list(matrices), "copies": training.copies, "seed": seed,
+                 "trainable_parameters": parameters}  # fmt: skip
         checkpoints = run.path(f"cells/{cell}/.checkpoints-{derive(0, str(inputs)):x}")
-        with ExitStack() as stack:
-            tick = stack.enter_context(bar("fine-tune", total, "tokens"))
-            rows, out = stack.enter_context(run.writing(log)), stack.enter_context(run.writing(folder))
-            each = stack.enter_context(run.writing(epochs)) if every_epoch else None
-            steps = models.finetune(
-                lm, planned, heldout, recipe, work=checkpoints, out=out, facts=facts, epochs=each, tick=tick
-            )
-            write_rows(rows, TrainingStep, steps)
+        _finetune(run, files, checkpoints, facts, lm, planned, heldout, recipe)
 
-    files = [folder, log, *([epochs] if every_epoch else [])]
-    ran = run.stage(name, inputs, files, work, units=round(tokens.take(slots).total * training.epochs))
-    if not ran:
+    if not run.stage(name, inputs, files, work, units=round(planned.total * training.epochs)):
         say(f"{cell}: already trained, kept")
     return parameters
+
+
+def _finetune(
+    run: Run,
+    files: Sequence[str],
+    checkpoints: Path,
+    facts: dict[str, Any],
+    lm: LanguageModel,
+    planned: Tokens,
+    heldout: Tokens,
+    recipe: models.Recipe,
+) -> None:
+    """Fine-tune into `files`: the adapter, the log of its steps and, where they are wanted, the epochs."""
+    with ExitStack() as stack:
+        tick = stack.enter_context(bar("fine-tune", round(planned.total * recipe.epochs), "tokens"))
+        adapter, log, *epochs = [stack.enter_context(run.writing(file)) for file in files]
+        each = epochs[0] if epochs else None
+        steps = models.finetune(
+            lm, planned, heldout, recipe, work=checkpoints, out=adapter, facts=facts, epochs=each, tick=tick
+        )
+        write_rows(log, TrainingStep, steps)
 
 
 def recipe_for(training: Training, tokens: Tokens, lm: LanguageModel, seed: int) -> models.Recipe:
