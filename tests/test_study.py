@@ -225,6 +225,30 @@ def test_ctrl_c_loses_nothing(file, tmp_path, monkeypatch, capsys):
     assert begun == ["q-r4-x1-s13", "v-r4-x1-s13", "v-r4-x1-s13"]
 
 
+def test_a_stopped_study_is_reported(done, tmp_path, refused):
+    """From the cells that are finished, and from more of them later; in the end as if it had never been stopped."""
+    whole, run = files(done.run), Path(shutil.copytree(done.run, tmp_path / "run"))
+    _unanswer(run, [])
+    assert "no finished cell" in refused("report", run)
+    for kept in (CELLS[:2], CELLS):
+        _unanswer(run, kept)
+        said = mnemoscope.report(run)
+        assert set(said.points.cell) == set(kept)
+        assert json.loads((run / "summary.json").read_text())["cells"]["waiting"] == len(CELLS) - len(kept)
+    assert {name: one for name, one in files(run).items() if name in whole} == whole
+
+
+def _unanswer(run, kept):
+    """The study's folder as if it had been stopped after these cells; others lie beside it."""
+    beside = run.parent / "beside"
+    beside.mkdir(exist_ok=True)
+    for cell in CELLS:
+        away, here = beside / cell, run / "cells" / cell
+        goal, other = (here, away) if cell in kept else (away, here)
+        if other.exists():
+            other.rename(goal)
+
+
 def test_dry_run_writes_nothing(file, tmp_path, capsys):
     """Cells, tokens, time and disk; the study's folder is not made."""
     out = tmp_path / "run"

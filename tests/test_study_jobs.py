@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,19 +87,25 @@ def scratch(file: Path) -> Iterator[Path]:
 def killed(file: Path, scratch: Path) -> Path:
     """The folder of the study, whose driver was killed while a cell was measured."""
     out = file.parent / "beside"
+    driver = begun(file, out, scratch, "cells/*/cells/*/traces.parquet")
+    driver.kill()
+    driver.communicate()  # its processes hold the other ends until they have ended
+    return out
+
+
+def begun(file: Path, out: Path, scratch: Path, until: str) -> subprocess.Popen[str]:
+    """The driver of a study in two processes, which has come so far that `until` is in its folder."""
     driver = subprocess.Popen(
         [sys.executable, "-m", "mnemoscope", "study", str(file), "--out", str(out), "--jobs", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(scratch)},
     )  # fmt: skip
     deadline = time.monotonic() + 300
-    while not list(out.glob("cells/*/cells/*/traces.parquet")):
+    while not list(out.glob(until)):
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    driver.kill()
-    driver.communicate()  # its processes hold the other ends until they have ended
-    return out
+    return driver
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +133,19 @@ def test_a_failing_cell_is_recorded(beside: StudyResult, here: StudyResult) -> N
     }
     assert status[0][FAILING]["error"] == status[1][FAILING]["error"]
     assert {path.name for path in (beside.run / "cells").iterdir()} == set(CELLS)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_all_processes(tiny: Path, tmp_path: Path, scratch: Path, sent: signal.Signals) -> None:
+    """Ctrl-C, or what a scheduler sends, to the driver alone: all end after a checkpoint, in one line."""
+    longer = {**STUDY, "training": {**STUDY["training"], "epochs": 400, "save_steps": 4}}
+    driver = begun(write_study(tmp_path, longer, tiny), tmp_path / "run", scratch, "cells/*/cells/*/.checkpoints-*/c*")
+    driver.send_signal(sent)
+    _, said = driver.communicate(timeout=60)  # its processes hold the other ends until they have ended
+    assert driver.returncode == 130
+    assert "What is finished is kept; the same command goes on from there." in said
+    assert "Traceback" not in said
+    assert "running" not in {one["state"] for one in steps.read_status(tmp_path / "run")["cells"].values()}
 
 
 @pytest.mark.usefixtures("beside")

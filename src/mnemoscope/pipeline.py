@@ -218,7 +218,9 @@ def study(
 
 
 def report(run: Path, *, show_text: bool = False, figures: Names = ()) -> Audit | StudyResult:
-    """Write summary.json and report.html of a finished audit or study again, and its figures where asked for.
+    """Write summary.json and report.html of a finished audit or of a study again, and its figures where asked for.
+
+    A study that was stopped is reported from the cells that are finished.
 
     For example:
 

@@ -79,6 +79,17 @@ def test_the_verdict_comes_first_and_validity_before_leaks(shown: str) -> None:
     assert places == sorted(places)
 
 
+def test_settings_stand_by_name() -> None:
+    """In whatever order a file has them; blocks are numbered, and what a block does not set is left out."""
+    blocks = [{"rank": None, "matrices": ["q", "v"]}, {"rank": 4, "every_epoch": True}]
+    tree = {"study": {"name": "a", "grid": blocks, "alpha": None}, "dtype": "float32"}
+    assert settings(tree) == [
+        ("dtype", "float32"), ("study.alpha", "–"), ("study.grid.1.matrices", "q, v"),
+        ("study.grid.2.every_epoch", "yes"), ("study.grid.2.rank", "4"), ("study.name", "a"),
+    ]  # fmt: skip
+    assert settings({}) == []
+
+
 def allowed(numbers: Mapping[str, Any]) -> set[str]:
     """Every number of the summary in the wording of the page, and what its own sentences and settings hold."""
     told: list[str] = []

@@ -122,12 +122,15 @@ _MADE = {
 
 
 def settings(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
-    """Nested settings as dotted names and texts."""
+    """Nested settings as dotted names and texts, by name; what is not set in one of several blocks is left out."""
     rows: list[tuple[str, str]] = []
-    for key, node in tree.items():
+    for key, node in sorted(tree.items()):  # the manifest is sorted once it was read from its file
         name = f"{path}.{key}" if path else key
         if isinstance(node, Mapping):
             rows += settings(node, name)
+        elif isinstance(node, list) and node and all(isinstance(item, Mapping) for item in node):
+            for i, item in enumerate(node, 1):
+                rows += settings({one: text for one, text in item.items() if text is not None}, f"{name}.{i}")
         else:
             rows.append((name, _text(node)))
     return rows

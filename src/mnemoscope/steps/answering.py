@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-import mnemoscope.data as texts
 from mnemoscope import provenance, reporting, stats
 from mnemoscope.answers import Answer, Canaried, Marked, Point, StudyEvidence
 from mnemoscope.errors import RunError
 from mnemoscope.progress import bar, tell
 from mnemoscope.steps.collecting import Files, curve, outcome, returned
 from mnemoscope.steps.states import read_status
-from mnemoscope.steps.studying import reopened
+from mnemoscope.steps.studying import describe, reopened
 from mnemoscope.tables import read_curves, read_rows, write_curves, write_rows
 
 if TYPE_CHECKING:
@@ -34,23 +33,26 @@ def answer(plan: Plan, errors: Mapping[str, str]) -> None:
     Raises:
         RunError: no cell is finished.
     """
-    done = [cell for cell in plan.cells if cell.id not in set(plan.waiting())]
-    if not done:
-        raise RunError(f"{plan.run.folder.name} has no finished cell yet: there is nothing to answer from")
-    _compute(plan, done)
-    _describe(plan)
+    _compute(plan, _done(plan))
+    describe(plan)
     _report(plan, errors, show_text=False)
 
 
 def report_again(run: Run, *, show_text: bool) -> None:
     """Write summary.json, report.html and the exports of a study again: mnemoscope itself may have changed.
 
+    Where the study was stopped, the cells that are finished answer first.
+
     Raises:
-        RunError: the study has no answers yet.
+        RunError: no cell is finished, or the study is running.
     """
-    known = _finished(run)
-    run.forget("report")
-    _report(*known, show_text=show_text)
+    with run.alone():
+        plan = reopened(run)
+        done = _done(plan)
+        if _answered(run) != {cell.id for cell in done}:
+            _compute(plan, done)
+        run.forget("report")
+        _report(plan, _failed(run), show_text=show_text)
 
 
 def study_figures(run: Run, formats: Iterable[str]) -> dict[str, bytes]:
@@ -59,17 +61,34 @@ def study_figures(run: Run, formats: Iterable[str]) -> dict[str, bytes]:
     Raises:
         RunError: the study has no answers yet.
     """
-    shown = evidence(*_finished(run), show_text=False)
+    if not _answered(run):
+        raise RunError(f"{run.folder.name} holds a study without answers: run mnemoscope report first")
+    shown = evidence(reopened(run), _failed(run), show_text=False)
     return reporting.study_figure_files(shown, reporting.study_summary(shown), formats)
 
 
-def _finished(run: Run) -> tuple[Plan, dict[str, str]]:
-    """The plan of a study with answers, and its failed cells."""
-    answers = run.manifest["stages"].get("answers", {}).get("files", {})
-    if CURVES not in answers:  # an earlier mnemoscope wrote none
-        raise RunError(f"{run.folder.name} holds a study without answers: run mnemoscope study first")
-    status = read_status(run.folder)["cells"]
-    return reopened(run), {cell: "" for cell, one in status.items() if one["state"] == "failed"}
+def _done(plan: Plan) -> list[Cell]:
+    """The finished cells."""
+    waiting = set(plan.waiting())
+    done = [cell for cell in plan.cells if cell.id not in waiting]
+    if not done:
+        raise RunError(f"{plan.run.folder.name} has no finished cell yet: there is nothing to answer from")
+    return done
+
+
+def _answered(run: Run) -> set[str]:
+    """The cells that the answers rest on; none where there are no answers."""
+    stage = run.manifest["stages"].get("answers")
+    if stage is None:
+        return set()
+    if CURVES not in stage["files"]:
+        raise RunError(f"{run.folder.name} was answered by an earlier mnemoscope: run mnemoscope study again")
+    return {point.cell for point in read_rows(run.path(POINTS), Point)}
+
+
+def _failed(run: Run) -> dict[str, str]:
+    """The failed cells; why is told where they ran."""
+    return {cell: "" for cell, one in read_status(run.folder)["cells"].items() if one["state"] == "failed"}
 
 
 def _compute(plan: Plan, done: Sequence[Cell]) -> None:
@@ -103,11 +122,6 @@ def _compute(plan: Plan, done: Sequence[Cell]) -> None:
             write_curves(out, {one.setting.cell: curve(one) for one in found})
 
     run.stage("answers", inputs, [POINTS, ANSWERS, MARKS, TEXTS, CURVES], work)
-
-
-def _describe(plan: Plan) -> None:
-    facts = texts.describe(plan.pool, str(plan.study.data.source))
-    plan.run.note(data=asdict(facts), commit=provenance.commit(), versions=provenance.versions())
 
 
 def evidence(plan: Plan, errors: Mapping[str, str], *, show_text: bool) -> StudyEvidence:

@@ -111,13 +111,16 @@ def shown_status(status: Mapping[str, Any]) -> RenderableType:
 
 
 def _left(status: Mapping[str, Any], counts: Mapping[str, int]) -> str:
-    """Time left at the pace of the cells that this call finished."""
-    seconds = [cell["seconds"] for cell in status["cells"].values() if cell["state"] == "done" and "seconds" in cell]
-    remaining = counts["running"] + counts["waiting"]
-    if not seconds or not remaining:
+    """Time left if every cell takes as long as those that this call finished, with as many at once as now."""
+    cells = status["cells"].values()
+    ended = [cell["seconds"] for cell in cells if cell["state"] == "done" and "seconds" in cell]
+    if not ended or not counts["running"] + counts["waiting"]:
         return ""
-    pace = (status["updated"] - status["begun"]) / len(seconds)
-    return f"; about {_span(pace * remaining)} left"
+    each = sum(ended) / len(ended)
+    begun = [status["updated"] - cell["begun"] for cell in cells if cell["state"] == "running"]
+    rest = [max(0.0, each - seconds) for seconds in begun]
+    left = (sum(rest) + each * counts["waiting"]) / max(1, len(rest))
+    return f"; about {_span(max([left, *rest]))} left"
 
 
 def _doing(cell: Mapping[str, Any], now: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -168,6 +168,7 @@ def _run(plan: Plan, where: Where) -> dict[str, str]:
     waiting = plan.waiting()
     known = _known(plan, waiting)
     plan.run.note(cells={cell.id: _described(cell) for cell in plan.cells})
+    describe(plan)  # before anything runs: a study that is stopped is reported too
     states = States(plan.run, [cell.id for cell in plan.cells], waiting)
     for line in told(texts.describe(drawn(plan.pool, plan.study, plan.cells[0].seed), str(plan.study.data.source))):
         tell(line)
@@ -181,6 +182,12 @@ def _run(plan: Plan, where: Where) -> dict[str, str]:
         finally:
             states.close()
     return states.errors
+
+
+def describe(plan: Plan) -> None:
+    """Note what a page tells of the records and of the code."""
+    facts = texts.describe(plan.pool, str(plan.study.data.source))
+    plan.run.note(data=asdict(facts), commit=provenance.commit(), versions=provenance.versions())
 
 
 def _known(plan: Plan, waiting: Sequence[str]) -> int:
