@@ -58,7 +58,7 @@ def collect(run: Path, folder: Path, *, commands: Sequence[str], note: str = "",
     missing = [name for name in (*CSVS, *(f"../{name}.json" for name in ("manifest", "timings", "status")))
                if not (export / name).is_file()]  # fmt: skip
     if missing:
-        raise SystemExit(f"{run.name} holds no study with answers: {', '.join(missing)} missing in its export folder")
+        raise SystemExit(f"{run.name}: {', '.join(missing)} missing in its export folder; run mnemoscope report first")
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("figure_*.svg"):
         old.unlink()
