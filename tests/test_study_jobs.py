@@ -34,7 +34,7 @@ from mnemoscope.tables import read_rows, write_rows
 STUDY = {
     "name": "jobs",
     "compute": {"dtype": "float32", "device": "cpu"},
-    "attacks": ["loss"],
+    "attacks": ["loss", "in_domain_ratio"],
     "training": {"rank": 2, "epochs": 2, "learning_rate": 0.01, "batch_size": 8, "dropout": 0.1, "heldout": 4},
     "rules": {"resamples": 100},
     "grid": [{"matrices": "q", "every_epoch": True}, {"matrices": "v", "copies": [4, 90], "generations": "4"}],
@@ -99,6 +99,7 @@ def begun(file: Path, out: Path, scratch: Path, until: str) -> subprocess.Popen[
         [sys.executable, "-m", "mnemoscope", "study", str(file), "--out", str(out), "--jobs", "2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(scratch)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in a shell's background
     )  # fmt: skip
     deadline = time.monotonic() + 300
     while not list(out.glob(until)):

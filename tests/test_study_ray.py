@@ -28,7 +28,7 @@ from mnemoscope.errors import RunError
 STUDY = {
     "name": "spread",
     "compute": {"dtype": "float32", "device": "cpu"},
-    "attacks": ["loss"],
+    "attacks": ["loss", "in_domain_ratio"],
     "training": {"rank": 2, "epochs": 2, "learning_rate": 0.01, "batch_size": 8, "dropout": 0.1, "heldout": 4},
     "rules": {"resamples": 100},
     "grid": [{"matrices": "q", "every_epoch": True}, {"matrices": "v", "copies": [4, 90], "generations": "4"}],
