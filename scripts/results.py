@@ -27,6 +27,26 @@ built-in model, a quantised SmolLM2-135M-Instruct, remembers of it. Every number
 from the CSV and JSON files in `docs/results/`; none is typed by hand, but for the table on one GPU, which says so, and
 those in the notes of studies. Intervals are 95%; the CSV names the method of each: AUC by group bootstrap, TPR by
 Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from labels widened for cross-fitting.
+
+## In short
+
+Written by hand; the numbers stand in the tables below.
+
+* **Matrices.** The paper's order does not hold here. Held against the base, which is how the paper attacks, V and O
+  give a smaller AUC than Q and K, on a sixteenth and on a quarter of PHEE, after equal training and at equal held-out
+  perplexity. A part of it is the yardstick: V and O learn the domain best, and against references that know it O is
+  ahead of K, and V is not ahead of Q. Counterfactual memorization, which needs no reference, puts O ahead of K after
+  equal training, and ahead of Q on the sixteenths, but V behind Q on the quarter. What does hold: at equal size Q and K
+  together leave more than either alone.
+* **Perplexity.** The lower the fine-tuned perplexity of a record planted four times, the more probable is its suffix,
+  more so than of records never seen; the suffix is a part of the record, so that the two are tied. Of n-gram shares
+  the same is seen for records that were trained on once; of planted ones it stays open, as does most of the rest.
+* **Rank.** At a fixed alpha the first ranks have nearly all of it: AUC levels off at once on a sixteenth, by rank 4 on
+  a quarter (one seed), where the paper sees it at about 50. With alpha in proportion to the rank it grows throughout:
+  the scale of the update tells more than its rank.
+* **Copies.** Eight copies an epoch bring nearly every planted record back word for word on a sixteenth, and one in four
+  on a quarter, where 32 bring back every one (one seed).
+* **Epochs.** AUC grows with every epoch, also past the best held-out perplexity where training went so far.
 """
 
 
