@@ -10,7 +10,7 @@ import lazy_loader as _lazy
 # peft imports bitsandbytes where it is installed. That would say on some CPUs that an optional package is missing, and
 # before each 8-bit product that it reads float16.
 _logging.getLogger("bitsandbytes").setLevel(_logging.ERROR)
-if _find_spec("bitsandbytes") and _find_spec("kernels") and "bitsandbytes" not in _sys.modules:
+if "bitsandbytes" not in _sys.modules and _find_spec("bitsandbytes") and _find_spec("kernels"):
     # With that package it would fetch code from the hub on those CPUs and run it, which nobody asked for.
     _kernels = _sys.modules.get("kernels")
     _sys.modules["kernels"] = None  # type: ignore[assignment]  # an import of it fails

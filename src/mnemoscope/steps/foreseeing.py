@@ -79,10 +79,8 @@ class Foreseen:
             minutes = "done" if one.done else f"{one.seconds / 60:.1f}"
             table.add_row(one.cell, f"{one.trained:,}", f"{one.read:,}", minutes, f"{one.bytes / 1e6:.0f}")
         left = [one for one in self.costs if not one.done]
-        hours, megabytes = (
-            makespan([one.seconds for one in left], self.jobs) / 3600,
-            sum(one.bytes for one in left) / 1e6,
-        )
+        hours = makespan([one.seconds for one in left], self.jobs) / 3600
+        megabytes = sum(one.bytes for one in left) / 1e6
         how = "one after the other" if self.jobs == 1 else f"with {self.jobs} at once that do not slow one another"
         return Group(table, Text(
             f"\n{len(self.costs)} cells, {len(left)} to run: about {hours:.1f} h {how} and {megabytes:,.0f} MB in "
