@@ -19,6 +19,7 @@ from mnemoscope import executors, models
 from mnemoscope.seeds import derive
 from mnemoscope.steps.bench import Bench
 from mnemoscope.steps.opening import fresh_adapter
+from mnemoscope.steps.states import span
 from mnemoscope.steps.training import recipe_for
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ class Foreseen:
             minutes = "done" if one.done else f"{one.seconds / 60:.1f}"
             table.add_row(one.cell, f"{one.trained:,}", f"{one.read:,}", minutes, f"{one.bytes / 1e6:.0f}")
         left = [one for one in self.costs if not one.done]
-        hours = makespan([one.seconds for one in left], self.jobs) / 3600
+        time_taken = span(makespan([one.seconds for one in left], self.jobs))
         megabytes = sum(one.bytes for one in left) / 1e6
         how = "one after the other" if self.jobs == 1 else f"with {self.jobs} at once that do not slow one another"
         return Group(table, Text(
-            f"\n{len(self.costs)} cells, {len(left)} to run: about {hours:.1f} h {how} and {megabytes:,.0f} MB in "
+            f"\n{len(self.costs)} cells, {len(left)} to run: about {time_taken} {how} and {megabytes:,.0f} MB in "
             f"{self.folder}, by a short calibration on this machine "
             f"({self.rates.train:,.0f} tokens/s of fine-tuning, {self.rates.read:,.0f} of reading)"
         ))  # fmt: skip

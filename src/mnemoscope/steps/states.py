@@ -66,7 +66,7 @@ class States:
             self.errors[event.cell] = event.note
             tell(f"{event.cell}  failed: {event.note}")
         else:
-            tell(f"{event.cell}  done in {_span(seconds)}")
+            tell(f"{event.cell}  done in {span(seconds)}")
 
     def close(self) -> None:
         """The call ends: what was running is waiting again."""
@@ -102,7 +102,7 @@ def shown_status(status: Mapping[str, Any]) -> RenderableType:
     cells = status["cells"]
     counts = Counter(cell["state"] for cell in cells.values())
     words = ", ".join(f"{counts[state]} {state}" for state in ("done", "running", "failed", "waiting"))
-    ago = _span(time.time() - status["updated"])
+    ago = span(time.time() - status["updated"])
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for name, cell in cells.items():
         if cell["state"] in ("running", "failed"):
@@ -120,7 +120,7 @@ def _left(status: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     begun = [status["updated"] - cell["begun"] for cell in cells if cell["state"] == "running"]
     rest = [max(0.0, each - seconds) for seconds in begun]
     left = (sum(rest) + each * counts["waiting"]) / max(1, len(rest))
-    return f"; about {_span(max([left, *rest]))} left"
+    return f"; about {span(max([left, *rest]))} left"
 
 
 def _doing(cell: Mapping[str, Any], now: float) -> str:
@@ -133,10 +133,10 @@ def _doing(cell: Mapping[str, Any], now: float) -> str:
     return f"{cell['stage']}: {cell['done']:,} of {cell['total']:,}" + (f", {rate:,.0f}/s" if rate else "")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Seconds as a person says them.
 
-    >>> _span(45), _span(600), _span(9000)
+    >>> span(45), span(600), span(9000)
     ('45 s', '10 min', '2.5 h')
     """
     if seconds < 90:
