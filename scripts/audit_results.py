@@ -9,7 +9,6 @@ from typing import Any
 
 from leakage_tables import FAMILIES, leakage
 
-FOLDER = Path(__file__).parent.parent / "docs" / "results"
 FIELDS = ("name", "value", "low", "high", "level", "method", "n_members", "n_nonmembers", "n_member_groups",
           "n_nonmember_groups", "n_unscored", "fpr", "achieved_fpr", "threshold", "reason", "p_value",
           "p_adjusted")  # fmt: skip
@@ -17,7 +16,7 @@ Facts = dict[str, Any]
 Rows = dict[str, dict[str, str]]
 
 
-def collect(run: Path, name: str, commands: list[str], note: str, folder: Path = FOLDER) -> None:
+def collect(run: Path, name: str, commands: list[str], note: str, folder: Path) -> None:
     """Copy the estimates, timings and identity of a finished run."""
     import pyarrow.parquet as pq
 
@@ -32,7 +31,7 @@ def collect(run: Path, name: str, commands: list[str], note: str, folder: Path =
     (folder / f"{name}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
-def read(folder: Path = FOLDER) -> dict[str, tuple[Facts, Rows]]:
+def read(folder: Path) -> dict[str, tuple[Facts, Rows]]:
     """Facts and estimates of every audit in `folder`, by name."""
     found = {}
     for path in sorted(folder.glob("*.json")):

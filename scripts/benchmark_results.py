@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "docs" / "results"
 WHY = {"matrices": "Why the AUC orders the matrices as it does"}
 """Question to the section that looks into its answer."""
 BENCHMARKS = (
@@ -56,7 +55,7 @@ BENCHMARKS = (
 )  # fmt: skip
 
 
-def page(folder: Path = FOLDER) -> list[str]:
+def page(folder: Path) -> list[str]:
     """A section a benchmark, each of one run on one machine; nothing where none is in `folder`."""
     lines = ["# Benchmarks", "", "[All results](../results.md)", ""]
     for title, name, command, text in BENCHMARKS:

@@ -24,9 +24,10 @@ HEAD = """# Results
 
 Fine-tuning on [PHEE](https://arxiv.org/abs/2210.12560), adverse drug events from medical case reports, and what the
 built-in model, a quantised SmolLM2-135M-Instruct, remembers of it. Every number is rendered by `scripts/results.py`
-from the CSV and JSON files in `docs/results/`; none is typed by hand, but for the table on one GPU, which says so, and
-those in the notes of studies. Intervals are 95%; the CSV names the method of each: AUC by group bootstrap, TPR by
-Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from labels widened for cross-fitting.
+from the CSV and JSON files in `docs/results/`; typed by hand are the table on one GPU, which says so, the notes of
+studies and audits, the texts on benchmarks, and "In short". Intervals are 95%; the CSV names the method of each: AUC by
+group bootstrap, TPR by Bayesian group bootstrap, controls by clustered DeLong, attacks that learn from labels widened
+for cross-fitting.
 
 ## In short
 
@@ -39,11 +40,12 @@ Written by hand; the numbers stand in the tables below.
   equal training, and ahead of Q on the sixteenths, but V behind Q on the quarter. What does hold: at equal size Q and K
   together leave more than either alone.
 * **Perplexity.** The lower the fine-tuned perplexity of a record planted four times, the more probable is its suffix,
-  more so than of records never seen; the suffix is a part of the record, so that the two are tied. Of n-gram shares
-  the same is seen for records that were trained on once; of planted ones it stays open, as does most of the rest.
+  more so than of records never seen; the suffix is a part of the record, so that the two are tied. The n-gram share,
+  too, is the higher the lower it is, for records that were trained on once; for planted ones that stays open, as does
+  most of the rest.
 * **Rank.** At a fixed alpha the first ranks have nearly all of it: AUC levels off at once on a sixteenth, by rank 4 on
-  a quarter (one seed), where the paper sees it at about 50. With alpha in proportion to the rank it grows throughout:
-  the scale of the update tells more than its rank.
+  a quarter (one seed), where the paper sees it at about 50. With alpha in proportion to the rank it grows from rank 1
+  to 64, which points to the scale of the update more than to its rank; the two were not taken apart further.
 * **Copies.** Eight copies an epoch bring nearly every planted record back word for word on a sixteenth, and one in four
   on a quarter, where 32 bring back every one (one seed).
 * **Epochs.** AUC grows with every epoch, also past the best held-out perplexity where training went so far.
@@ -90,7 +92,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.collect:
         run, name = given.collect
-        audit_results.collect(Path(run), name, given.command, given.note)
+        audit_results.collect(Path(run), name, given.command, given.note, DOCS / "results")
     if given.check:
         old = [str(path.relative_to(DOCS)) for path in stale(DOCS)]
         sys.exit(f"{', '.join(old)} stale: run  make docs" if old else None)
