@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mnemoscope import data, extraction, models, provenance
+from mnemoscope import data, models, provenance
 from mnemoscope.decoding import Decoding, closed_form
+from mnemoscope.prefixes import cut
 from mnemoscope.seeds import generator
 
 MODEL = "smollm2-135m-instruct-q4"
@@ -46,7 +47,7 @@ def numbers(name: str, lengths: list[int]) -> list[NDArray[np.float64]]:
 
 def halves(tokens: models.Tokens, rows: range) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
     """Prefixes and suffixes of the records `rows`, cut in half."""
-    cuts = {i: k for i in rows if (k := extraction.cut(len(tokens.ids[i]), "0.50")) is not None}
+    cuts = {i: k for i in rows if (k := cut(len(tokens.ids[i]), "0.50")) is not None}
     return [tokens.ids[i][:k] for i, k in cuts.items()], [tokens.ids[i][k:] for i, k in cuts.items()]
 
 

@@ -23,6 +23,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import mnemoscope.data as texts
 from mnemoscope import models
+from mnemoscope.matrices import parse_matrices
 from mnemoscope.models.forward import plan_batches, trace
 from mnemoscope.seeds import generator
 
@@ -109,7 +110,7 @@ def measured(folder: Path, load_in: str, tokens: models.Tokens, floor: float) ->
     yield row("scoring", tokens.total / timed(lambda: trace(lm, tokens, plan)), 2 * parameters)
     for parts in PARTS:
         models.detach(lm)
-        models.add_lora(lm, matrices=models.parse_matrices("qkvo"), rank=8, alpha=16, dropout=0.05, seed=1)
+        models.add_lora(lm, matrices=parse_matrices("qkvo"), rank=8, alpha=16, dropout=0.05, seed=1)
         torch.cuda.reset_peak_memory_stats()
         some = tokens.take(range(64 * 8))
         yield row(f"training, rank 8, batches of 64 in {parts} parts", train(lm, some, parts), 4 * parameters)

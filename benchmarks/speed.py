@@ -25,6 +25,7 @@ import torch
 
 import mnemoscope.data as texts
 from mnemoscope import models, provenance
+from mnemoscope.matrices import parse_matrices
 from mnemoscope.models.forward import padded, plan_batches, trace
 from mnemoscope.models.load import body_and_head
 
@@ -92,7 +93,7 @@ def measured(given: argparse.Namespace) -> list[tuple[str, str, str]]:
         bare.append(timed(lambda: bare_forward(lm, tokens)))
         traced.append(timed(lambda: trace(lm, tokens, plan)))
         rates.append(rate(lm.dtype))
-    models.add_lora(lm, matrices=models.parse_matrices(given.matrices), rank=given.rank, alpha=16, dropout=0.05, seed=1)
+    models.add_lora(lm, matrices=parse_matrices(given.matrices), rank=given.rank, alpha=16, dropout=0.05, seed=1)
     training = timed(lambda: train(lm, tokens, 64))
     rates.append(rate(lm.dtype))
     some, apart, together = tokens.take(range(min(len(tokens), 128))), [], []

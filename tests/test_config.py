@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from mnemoscope import Columns, Compute, Measurement, Training
-from mnemoscope.config import split_commas
 from mnemoscope.errors import ConfigError, UserError
+from mnemoscope.option_types import split_commas
 
 
 def refusal(group: Any, **values: Any) -> str:
@@ -88,6 +88,51 @@ def test_every_option_is_explained(group: Any) -> None:
     assert group(**group().model_dump(mode="json")) == group()
 
 
+@pytest.mark.parametrize(
+    ("group", "name", "given", "told"),
+    [
+        (Training, "matrices", "qz", "--matrices qz: 'z' is no matrix; use any of q k v o gate up down"),
+        (Training, "matrices", "", "--matrices: '' is no matrix"),
+        (Measurement, "attacks", "loss,los", "--attacks los: unknown attack 'los'. Did you mean 'loss'?"),
+        (Measurement, "prefixes", "0.5,2.5", "--prefixes 2.5: prefix '2.5' is not known. Give a fraction"),
+        (Measurement, "prefixes", (), "--prefixes: is empty: give a fraction such as 0.5"),
+        (Measurement, "decodings", "greedy", "--decodings greedy: decoding 'greedy' has no probability in a trace"),
+        (Measurement, "decodings", "t0", "a temperature must be above 0"),
+        (Measurement, "decodings", (), "is empty: give a decoding that samples"),
+        (Measurement, "generate_with", "t1-p2", "top-p must be above 0 and at most 1"),
+        (Measurement, "generate_with", (), "is empty: give a decoding"),
+        (Measurement, "unprompted_with", "greedy", "would write one text again and again"),
+        (Measurement, "generations", "-5", "--generations -5: is not allowed: give a number, or all"),
+        (Measurement, "generations", "\u00b2", "give a number, or all"),
+        (Measurement, "generations", True, "--generations True: "),
+        (Compute, "device", "banana", "--device banana: is no device: use auto, cpu or cuda"),
+        (Compute, "device", "cuda:x", "is no device"),
+        (Compute, "dtype", "fp32", "--dtype fp32: input should be 'auto', 'float32', 'bfloat16' or 'float16'"),
+        (Compute, "load_in", "int8", "--load-in int8: input should be 'full', '8bit' or '4bit'"),
+    ],
+)
+def test_words_are_judged_where_they_are_read(group: Any, name: str, given: object, told: str) -> None:
+    """A word that means nothing is refused by its option, with what it may be."""
+    assert told in refusal(group, **{name: given})
+
+
+def test_words_that_are_right() -> None:
+    """Every spelling that another module reads is taken, and stays as it was written."""
+    asked = Measurement(attacks="all,loss", prefixes=".50,25t", decodings="T1.0-k40", generations=7)
+    assert asked.attacks == ("all", "loss")
+    assert asked.prefixes == (".50", "25t")
+    assert asked.decodings == ("T1.0-k40",)
+    assert asked.generations == "7"
+    assert Training(matrices="up,q").roles == ("q", "up")
+    assert Compute(device="cuda:1").device == "cuda:1"
+
+
+def test_all_faults_of_a_group_are_told_together() -> None:
+    """Words, ranges and unknown keys in one message."""
+    said = refusal(Measurement, attacks="los", prefixes="2.5", resamples=1, wibble=3)
+    assert {part.split(" ")[0] for part in said.split("; ")} == {"--attacks", "--prefixes", "--resamples", "--wibble"}
+
+
 def test_micro_batches_divide_the_batch() -> None:
     """The parts of an effective batch are equal."""
     assert "--micro-batches 3 must divide --batch-size 64" in refusal(Training, micro_batches=3)
@@ -110,4 +155,4 @@ def test_a_single_number_is_a_list_of_one() -> None:
 
 def test_a_cell_is_named_after_its_point() -> None:
     """A cell's name says matrices, rank, copies and seed."""
-    assert Training(rank=4, copies=16).cell(("v", "o"), 7) == "vo-r4-x16-s7"
+    assert Training(rank=4, copies=16, matrices="ov").cell(7) == "vo-r4-x16-s7"

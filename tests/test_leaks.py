@@ -165,27 +165,18 @@ def test_a_coin_a_group_bounds_epsilon(tmp_path: Path, tiny: Path) -> None:
     assert set(audit.scores["role"]) == {"member", "nonmember"}
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        ({"decodings": ("greedy",)}, "has no probability in a trace"),
-        ({"decodings": ("t0",)}, "above 0"),
-        ({"generate_with": ("t1-p2",)}, "top-p must be"),
-        ({"unprompted": 4, "unprompted_with": "greedy"}, "one text again and again"),
-        ({"generate_with": ()}, "each need a decoding"),
-        ({"judge": "http://localhost"}, "http"),
-        ({"judge": "http://ann:secret@localhost/v1#m"}, "no password"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused_in_one_line(asked: dict[str, object], told: str) -> None:
-    with pytest.raises(ConfigError, match=told) as refused:
-        steps.check(Measurement(**asked))
+@pytest.mark.parametrize("judge", ["http://localhost", "http://ann:secret@localhost/v1#m"])
+def test_a_judge_that_cannot_be_asked_is_refused_in_one_line(judge: str) -> None:
+    with pytest.raises(ConfigError, match=r"http|no password") as refused:
+        steps.check_judge(judge)
     assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_a_judge_that_is_not_there_is_found_out_at_once() -> None:
+    steps.check_judge(None)
     with pytest.raises(ModelError, match="nowhere"):
-        steps.check(Measurement(judge="./nowhere"))
+        steps.check_judge("./nowhere")
 
 
 def test_equal_decodings_count_once(done: Done, tmp_path: Path) -> None:

@@ -282,11 +282,8 @@ def test_a_makespan_lies_between_its_bounds(seconds, jobs):
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
-        ({"attacks": ["lira"]}, "needs further passes"),
-        ({"rules": {"attack": "in_domain_ratio"}}, "is measured at the end alone"),
-        ({"rules": {"attack": "learned"}}, "is fitted"),
-        ({"grid": [{"matrices": "x"}]}, "'x' is no matrix"),
-        ({"extraction": {"prefixes": ["1.5"]}}, "1.5"),
+        ({"attacks": ["lira"]}, r"attacks\[0\] 'lira': needs further passes"),
+        ({"grid": [{"matrices": ["v", "x"]}]}, r"grid\[0\]\.matrices\[1\] 'x': 'x' is no matrix"),
         ({"data": {}}, "names no data"),
     ],
 )

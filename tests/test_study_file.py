@@ -8,11 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnemoscope.config import Training
 from mnemoscope.errors import ConfigError
-from mnemoscope.grid import cells, spellings
-from mnemoscope.models import parse_matrices
+from mnemoscope.grid import cells
 from mnemoscope.study_file import Study, read_study, schema
 
 LEAST = {"name": "s", "model": "m", "grid": [{"matrices": "v"}]}
@@ -22,7 +23,7 @@ SHIPPED = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
 def grid(**parts):
     """The cells of a study with these parts."""
     study = Study.model_validate({**LEAST, **parts})
-    return cells(study, {text: parse_matrices(text) for text in spellings(study)})
+    return cells(study)
 
 
 def refusal(tmp_path, text):
@@ -38,7 +39,7 @@ def refusal(tmp_path, text):
 def test_the_shipped_studies_are_right(path):
     """They open, their cells have names of their own, and an editor accepts them too."""
     study = read_study(path)
-    found = cells(study, {text: parse_matrices(text) for text in spellings(study)})
+    found = cells(study)
     assert len({cell.id for cell in found}) == len(found) > 1
     jsonschema.validate(yaml.safe_load(path.read_text()), schema())
 
@@ -54,6 +55,75 @@ def test_all_faults_in_one_message_with_their_places(tmp_path):
         "grid[0].rank[2] 'x'", "grid[0].wibble: extra inputs are not permitted (known: seeds,",
     ):  # fmt: skip
         assert part in said, part
+
+
+def test_every_word_is_judged_in_its_place_with_all_else(tmp_path):
+    """Matrices, attacks, prefixes, decodings and where to compute: nothing waits until the rest is right."""
+    said = refusal(
+        tmp_path,
+        """
+        name: s
+        model: m
+        wibble: 1
+        training: {matrices: z}
+        grid:
+          - {matrices: [v, qx], rank: 0}
+          - {matrices: "", generations: few, rank: []}
+        attacks: [loss, los, lira, all]
+        extraction: {prefixes: ["1.5", 0.5], decodings: [greedy, t1k], generate_with: t0, generations: 3}
+        compute: {dtype: fp32, device: gpu}
+        rules: {attack: learned, level: 2}
+        """,
+    )
+    for part in (
+        "wibble: extra inputs",
+        "training.matrices 'z': 'z' is no matrix",
+        "grid[0].matrices[1] 'qx': 'x' is no matrix",
+        "grid[0].rank[0] 0:",
+        "grid[1].matrices[0] '':",
+        "grid[1].generations 'few': is not allowed",
+        "grid[1].rank []:",
+        "attacks[1] 'los': unknown attack",
+        "attacks[2] 'lira': needs further passes",
+        "attacks[3] 'all': needs further passes",
+        "extraction.prefixes[0] '1.5': prefix '1.5' is not known",
+        "extraction.decodings[0] 'greedy': decoding 'greedy' has no probability in a trace",
+        "extraction.decodings[1] 't1k': decoding 't1k' is not known",
+        "extraction.generate_with[0] 't0': ",
+        "compute.dtype 'fp32': ",
+        "compute.device 'gpu': is no device",
+        "rules.attack 'learned': is fitted",
+        "rules.level 2:",
+    ):
+        assert part in said, part
+    assert "\n" not in said
+    assert "extraction.generations" not in said  # a number is as good as "3"
+
+
+def test_what_is_wrong_together_is_told_with_all_else(tmp_path):
+    """Options that exclude one another, each with the block where they meet."""
+    said = refusal(
+        tmp_path,
+        """
+        name: s
+        model: m
+        training: {batch_size: 16}
+        rules: {attack: in_domain_ratio}
+        grid:
+          - {matrices: [v, q], every_epoch: true}
+          - {matrices: q, micro_batches: [3, 4], batch_size: [32, 15]}
+          - {matrices: o, micro_batches: 4}
+        extraction: {prefixes: []}
+        """,
+    )
+    assert said.removeprefix("study.yaml: ").split("; ") == [
+        "grid[1]: --micro-batches 3 must divide --batch-size 32",
+        "grid[1]: --micro-batches 4 must divide --batch-size 15",
+        "grid[0].every_epoch True: leave it out, in_domain_ratio is measured at the end alone",
+        "extraction.prefixes []: is empty: give a fraction such as 0.5 or a token count such as 25t",
+    ]
+    alone = refusal(tmp_path, "{name: s, model: m, training: {batch_size: 16, micro_batches: 3}, grid: [{rank: 1}]}")
+    assert alone == "study.yaml: training: --micro-batches 3 must divide --batch-size 16"
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "just words", "a: [", "name: !!python/object:os.system {}"])
@@ -96,6 +166,28 @@ def test_any_option_of_fine_tuning_may_stand_in_the_grid():
     assert "qkvo-r16-x1-s13-rslora-d0.1-e5-lr0.01" in {cell.id for cell in found}
 
 
+def test_a_cell_is_one_however_its_matrices_are_spelled():
+    """Order, commas and repeats mean nothing."""
+    found = grid(grid=[{"matrices": ["qv", "v,q", "vqv"]}, {"matrices": "all"}, {"matrices": "o,q,k,v,down,gate,up"}])
+    assert [cell.id for cell in found] == ["qv-r8-x1-s13", "qkvogateupdown-r8-x1-s13"]
+    assert [cell.training.matrices for cell in found] == ["qv", "qkvogateupdown"]
+
+
+@given(
+    st.lists(
+        st.floats(1e-9, 1e9) | st.sampled_from([1e-3, 0.001000000001, 1.0, 1.0000000000000002]), min_size=1, max_size=5
+    )
+)
+def test_two_cells_never_share_a_name(rates):
+    """Names hold all digits of what differs."""
+    found = grid(grid=[{"matrices": "v", "learning_rate": rates}, {"matrices": "v", "epochs": rates}])
+    asked = {("learning_rate", rate) for rate in rates if rate != 1e-3} | {
+        ("epochs", rate) for rate in rates if rate != 3
+    }
+    plain = any(rate == 1e-3 for rate in rates) or any(rate == 3 for rate in rates)
+    assert len(found) == len({cell.id for cell in found}) == len(asked) + plain
+
+
 def test_planting_is_named_only_where_something_is_planted():
     """One copy plants nothing, however many records are to be planted."""
     found = grid(grid=[{"matrices": "v", "copies": [1, 8], "planted": 20}])
@@ -118,10 +210,10 @@ def test_alpha_by_rule(rule, rank, alpha, scale):
 
 def test_the_schema_describes_every_part():
     """An editor shows a description at every key."""
-    given = schema()
-    parts = [given, *given["$defs"].values()]
+    whole = schema()
+    parts = [whole, *whole["$defs"].values()]
     fields = [field for part in parts for field in part.get("properties", {}).values()]
     # a part of its own is described where it is defined
     assert all("description" in field or "$ref" in field for field in fields)
     assert all("description" in part for part in parts)
-    json.dumps(given)
+    json.dumps(whole)

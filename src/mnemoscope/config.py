@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -19,21 +17,23 @@ from pydantic import (
 )
 
 from mnemoscope.errors import ConfigError
+from mnemoscope.faults import Fault, faults_of
+from mnemoscope.matrices import parse_matrices
+from mnemoscope.option_types import (
+    Amount,
+    Attacks,
+    Counts,
+    Decodings,
+    Device,
+    Fraction,
+    Matrices,
+    Positive,
+    Prefixes,
+    ReadOff,
+    Sampling,
+)
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-def split_commas(given: object) -> tuple[str, ...]:
-    """("a,b", "c") -> ("a", "b", "c"), so that an option may be repeated or take a list."""
-    items = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    return tuple(part.strip() for item in items for part in str(item).split(",") if part.strip())
-
-
-Counts = Annotated[tuple[Positive, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
 IN_EXTRACTION = Parameter(group="Extraction")
-Names = Annotated[tuple[str, ...], BeforeValidator(split_commas), Parameter(negative="", show_default=False)]
-
 
 DECODINGS = ("t1-k40", "t1", "t0.2-k40", "t0.5-k40", "t0.7-k40", "t1.4-k40", "t2-k40")
 """Read off every trace: the setting of (n, p)-discoverable extraction (arXiv:2410.19482), plain sampling, and a grid of
@@ -59,14 +59,15 @@ def one_line(error: ValidationError) -> str:
     Traceback (most recent call last):
     mnemoscope.errors.ConfigError: --rank 0: input should be greater than or equal to 1; --epochs -1: input should ...
     """
-    faults = []
-    for fault in error.errors(include_url=False, include_context=False):
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["loc"]:
-            option = "--" + str(fault["loc"][0]).replace("_", "-")
-            message = f"{option} {fault['input']}: {message[0].lower()}{message[1:]}"
-        faults.append(message)
-    return "; ".join(faults)
+    return "; ".join(_option(fault) + fault.said for fault in faults_of(error))
+
+
+def _option(fault: Fault) -> str:
+    """The option and what it was given, up to the colon; nothing for what is wrong with several together."""
+    if not fault.loc:
+        return ""
+    got = "" if isinstance(fault.got, list | tuple) or fault.got == "" else f" {fault.got}"
+    return f"--{str(fault.loc[0]).replace('_', '-')}{got}: "
 
 
 @Parameter(name="*", group="Data")
@@ -91,7 +92,7 @@ class Columns(Options):
 class Training(Options):
     """How to fine-tune. The defaults are those of the study (arXiv:2507.21009)."""
 
-    matrices: str = "qkvo"
+    matrices: Matrices = "qkvo"
     """Weight matrices that get an adapter: any of q k v o gate up down, as in vo or q,v,up; or all."""
     rank: Positive = 8
     """LoRA rank r."""
@@ -137,16 +138,21 @@ class Training(Options):
         """What the update B A is multiplied by."""
         return self.lora_alpha / (math.sqrt(self.rank) if self.alpha_rule == "rslora" else self.rank)
 
-    def cell(self, matrices: tuple[str, ...], seed: int) -> str:
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the matrices that get an adapter."""
+        return parse_matrices(self.matrices)
+
+    def cell(self, seed: int) -> str:
         """Name of this point of a study's grid, such as vo-r8-x1-s13."""
-        return f"{''.join(matrices)}-r{self.rank}-x{self.copies}-s{seed}"
+        return f"{''.join(self.roles)}-r{self.rank}-x{self.copies}-s{seed}"
 
 
 @Parameter(name="*", group="Measurement")
 class Measurement(Options):
     """What to measure."""
 
-    attacks: Names = ()
+    attacks: Attacks = ()
     """Membership attacks to run, with commas, or all that the other options allow; those that need no further pass when
     not given (see: mnemoscope attacks)."""
     shadows: Annotated[int, Field(ge=0)] = 0
@@ -169,14 +175,14 @@ class Measurement(Options):
     level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence level of every interval."""
 
-    prefixes: Annotated[Names, IN_EXTRACTION] = ("0.5",)
+    prefixes: Annotated[Prefixes, IN_EXTRACTION] = ("0.5",)
     """Prefixes for extraction: fractions of a record such as 0.5 or token counts such as 25t, with commas; 0.5."""
-    decodings: Annotated[Names, IN_EXTRACTION] = DECODINGS
+    decodings: Annotated[ReadOff, IN_EXTRACTION] = DECODINGS
     """Decodings whose probability to give back a suffix is read off the trace: t1-k40 is temperature 1 with top-k 40, a
     top-p is -p0.9 (slow without a top-k); t1-k40 and t1 when not given, and t0.2, t0.5, t0.7, t1.4, t2 with k40."""
-    generations: Annotated[str, IN_EXTRACTION] = "100"
+    generations: Annotated[Amount, IN_EXTRACTION] = "100"
     """Records of each class to really continue at the first prefix: a number, or all."""
-    generate_with: Annotated[Names, IN_EXTRACTION] = ("greedy",)
+    generate_with: Annotated[Decodings, IN_EXTRACTION] = ("greedy",)
     """Decodings to continue them with: greedy, or such as t1-k40 or t10to1over20 (a temperature that falls from 10 to 1
     over 20 tokens); greedy."""
     draws: Annotated[Positive, IN_EXTRACTION] = 1
@@ -193,7 +199,7 @@ class Measurement(Options):
     calibration records, to be ranked and matched against the training set."""
     unprompted_tokens: Annotated[Positive, IN_EXTRACTION] = 64
     """Tokens of each of these texts."""
-    unprompted_with: Annotated[str, IN_EXTRACTION] = "t1-k40"
+    unprompted_with: Annotated[Sampling, IN_EXTRACTION] = "t1-k40"
     """Decoding that writes them."""
     match_tokens: Annotated[int, Field(ge=3), IN_EXTRACTION] = 10
     """A text that shares so many tokens in a row with a record has given it back in part."""
@@ -231,10 +237,10 @@ class Canaries(Options):
 class Compute(Options):
     """Where and how numbers are computed."""
 
-    dtype: str = "auto"
-    """auto, float32, bfloat16 or float16; auto takes bfloat16 where the hardware is fast at it."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers that the model computes in; auto takes bfloat16 where the hardware is fast at it."""
+    device: Device = "auto"
+    """auto, cpu or cuda, or one of several as in cuda:1."""
     start_token: str | None = None
     """The token every record starts with; the model's own when not given."""
     max_tokens: Annotated[int, Field(ge=2)] = 1024

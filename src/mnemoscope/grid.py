@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mnemoscope.config import Training
-from mnemoscope.errors import ConfigError
-from mnemoscope.study_file import Study
+from mnemoscope.study_file import Study, combinations
 
 IN_NAME = ("matrices", "rank", "copies")
 """Options that every name of a cell holds."""
@@ -32,47 +30,37 @@ class Cell:
     """Options without a column of their own that differ from the study's, as in "dropout=0.1"."""
 
 
-def cells(study: Study, matrices: dict[str, tuple[str, ...]]) -> tuple[Cell, ...]:
+def cells(study: Study) -> tuple[Cell, ...]:
     """The cells in the order of the blocks, and seed by seed inside a block: what is written first is run first.
 
-    Args:
-        study: the study.
-        matrices: what stands under `matrices` in the file to the roles it means.
-
-    Raises:
-        ConfigError: a combination is not allowed, or two blocks measure one cell differently.
+    A cell that several blocks name stands where it is named first, and is measured as thoroughly as any of them asks.
     """
     found: dict[str, Cell] = {}
     for block in study.grid:
-        for cell in _cells(study, block, matrices):
-            if cell != found.setdefault(cell.id, cell):
-                found[cell.id] = _joined(found[cell.id], cell)
+        for cell in _cells(study, block):
+            found[cell.id] = _joined(found[cell.id], cell) if cell.id in found else cell
     return tuple(found.values())
 
 
 def _joined(first: Cell, second: Cell) -> Cell:
-    """One cell of two blocks: measured as thoroughly as either of them asks."""
-    if first.training != second.training:
-        raise ConfigError(f"the grid has two different cells that would both be called {first.id}: rename one option")
+    """One cell of two blocks."""
     generations = second.generations if first.generations == "0" else first.generations
-    every_epoch = first.every_epoch or second.every_epoch
-    return Cell(first.id, first.training, first.seed, every_epoch, generations, first.others)
+    return replace(first, every_epoch=first.every_epoch or second.every_epoch, generations=generations)
 
 
-def _cells(study: Study, block: Any, matrices: dict[str, tuple[str, ...]]) -> list[Cell]:
-    common = study.training.model_dump(exclude_none=True)
-    lists = {name: value for name in Training.model_fields if (value := getattr(block, name)) is not None}
+def _cells(study: Study, block: Any) -> list[Cell]:
     found = []
     for seed in block.seeds or study.seeds:
-        for values in product(*lists.values()):
-            training = Training(**{**common, **dict(zip(lists, values, strict=True))})
-            if training.copies == 1:
-                training = training.model_copy(update={"planted": 1})  # nothing is planted, whatever was asked
-            found.append(_cell(study, block, training, matrices[training.matrices], seed))
+        for given in combinations(study.training, block):
+            training = Training(**given)
+            once = {} if training.copies > 1 else {"planted": 1}  # nothing is planted, whatever was asked
+            # in one spelling, so that vq and qv are one cell
+            training = training.model_copy(update={"matrices": "".join(training.roles), **once})
+            found.append(_cell(study, block, training, seed))
     return found
 
 
-def _cell(study: Study, block: Any, training: Training, roles: tuple[str, ...], seed: int) -> Cell:
+def _cell(study: Study, block: Any, training: Training, seed: int) -> Cell:
     common = Training(**study.training.model_dump(exclude_none=True))
     differ = {
         name: value for name, value in training.model_dump().items()
@@ -80,16 +68,12 @@ def _cell(study: Study, block: Any, training: Training, roles: tuple[str, ...], 
     }  # fmt: skip
     if training.copies == 1:
         differ.pop("planted", None)
-    name = "-".join([training.cell(roles, seed), *(_short(*one) for one in sorted(differ.items()))])
+    name = "-".join([training.cell(seed), *(_short(*one) for one in sorted(differ.items()))])
     others = ", ".join(f"{key}={value}" for key, value in sorted(differ.items()) if key not in SETTINGS)
     return Cell(name, training, seed, block.every_epoch, block.generations or study.extraction.generations, others)
 
 
 def _short(name: str, value: Any) -> str:
-    return f"{SHORT.get(name, name + '=')}{value:g}" if isinstance(value, float) else f"{SHORT.get(name, name)}{value}"
-
-
-def spellings(study: Study) -> list[str]:
-    """Everything that stands under `matrices` in the file."""
-    given = [value for block in study.grid for value in getattr(block, "matrices", None) or ()]
-    return list(dict.fromkeys([*given, study.training.matrices or Training().matrices]))  # type: ignore[attr-defined]
+    """A setting in a cell's name, with all its digits, so that no two cells share one."""
+    said = repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return f"{SHORT.get(name, name + '=')}{said}"

@@ -17,8 +17,9 @@ from cyclopts import Parameter
 from rich.console import RenderableType
 
 from mnemoscope import steps
-from mnemoscope.config import Canaries, Columns, Compute, Measurement, Names, Training
+from mnemoscope.config import Canaries, Columns, Compute, Measurement, Training
 from mnemoscope.errors import ConfigError
+from mnemoscope.option_types import Names
 from mnemoscope.results import Adapter, Audit, Compared, StudyResult
 from mnemoscope.store import Run
 
@@ -65,14 +66,13 @@ def finetune(
         seed: One number from which every random draw is derived.
     """
     given = steps.read(data, members, nonmembers, columns, seed)  # first: the quickest to refuse
-    matrices = steps.matrices(training)
     run = Run(Path(out))
     records, slots = steps.plant(given, training, columns, seed)
-    lm = steps.open_for_training(model, matrices, training, compute, seed)
+    lm = steps.open_for_training(model, training, compute, seed)
     steps.prepare(run, records, data or "members and nonmembers")
     run.note(coin_flip=columns.coin_flip_split)
-    cell = training.cell(matrices, seed)
-    parameters = steps.train(run, cell, lm, records, slots, matrices, training, compute, seed)
+    cell = training.cell(seed)
+    parameters = steps.train(run, cell, lm, records, slots, training, compute, seed)
     return Adapter(run.folder, cell, parameters)
 
 
@@ -121,7 +121,7 @@ def audit(
     """
     if (adapter is None) == (reference is None):
         raise ConfigError("give either --adapter DIR or, for a merged model, --reference MODEL")
-    steps.check(measurement)
+    steps.check_judge(measurement.judge)
     trained = steps.find_adapter(adapter)
     names = steps.choose(measurement, trained)
     planted = steps.read_canaries(canaries)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,14 +15,18 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     create_model,
+    field_validator,
     model_serializer,
 )
 
 from mnemoscope import registry
 from mnemoscope.answers import Rules as DecisionRules
-from mnemoscope.config import Compute, Fraction, Measurement, Names, Positive, Training, without_later
+from mnemoscope.config import DECODINGS, Compute, Measurement, Training, without_later
 from mnemoscope.errors import ConfigError
+from mnemoscope.faults import Fault, add_faults, faults_of
+from mnemoscope.option_types import SPLIT, Amount, Decodings, Fraction, Positive, Prefixes, ReadOff, spelled
 
 DEFAULT_ATTACKS = (
     "loss", "zlib", "lr_sum", "lr_diff", "lr_ratio", "min_k", "min_k_plus_plus", "min_k_calibrated", "ez",
@@ -30,6 +35,17 @@ DEFAULT_ATTACKS = (
 
 
 _RULES = DecisionRules()
+
+
+def _cheap(name: str) -> None:
+    if name == "all" or not set(registry.find(name).needs) <= {*registry.TRACE_ONLY, "in_domain"}:
+        raise ConfigError("needs further passes; a study runs attacks that need none, and in_domain_ratio")
+
+
+def _comparable(name: str) -> None:
+    _cheap(name)
+    if registry.find(name).fitted:
+        raise ConfigError("is fitted, and is not the same in two cells")
 
 
 class Part(BaseModel):
@@ -67,13 +83,13 @@ class Data(Part):
 class Extraction(Part):
     """What is extracted in every cell."""
 
-    prefixes: Names = ("0.5",)
+    prefixes: Prefixes = ("0.5",)
     """Fractions of a record such as 0.5, or token counts such as 25t; the first counts for the answers."""
-    decodings: Names = Measurement().decodings
+    decodings: ReadOff = DECODINGS
     """Decodings whose probability to give back a suffix is read off the trace; the first counts for the answers."""
-    generations: str = "0"
+    generations: Amount = "0"
     """Records of each class to really continue, or all; planted ones always where this is not 0."""
-    generate_with: Names = ("greedy",)
+    generate_with: Decodings = ("greedy",)
     """Decodings to continue them with."""
     draws: Positive = 1
     """Continuations of each record under each decoding that samples."""
@@ -93,7 +109,7 @@ class Resources(Part):
 class Rules(Part):
     """How answers are decided; fixed before the study runs."""
 
-    attack: str = _RULES.attack
+    attack: Annotated[str, spelled(_comparable)] = _RULES.attack
     """The attack whose AUC is compared; lr_ratio is what the paper's code computes."""
     level: Annotated[float, Field(gt=0.5, lt=1)] = _RULES.level
     """Confidence level of every interval; a corrected p-value must be below 1 - level."""
@@ -129,7 +145,9 @@ def _fields(kind: type[BaseModel], *, several: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         one: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        many: Any = Annotated[list[one], BeforeValidator(_listed, json_schema_input_type=one | list[one])]
+        many: Any = Annotated[
+            list[one], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=one | list[one])
+        ]
         found[name] = ((many if several else one) | None, Field(None, description=field.description))
     return found
 
@@ -149,7 +167,7 @@ Block: type[Part] = create_model(
         Field(None, description="Seeds of this block; the study's when not given."),
     ),
     every_epoch=(bool, Field(False, description="Measure after every epoch, not only at the end.")),
-    generations=(str | None, Field(None, description="As in extraction, for this block alone.")),
+    generations=(Amount | None, Field(None, description="As in extraction, for this block alone.")),
     **_fields(Training, several=True),
 )
 
@@ -166,9 +184,11 @@ class Study(Part):
     """Each seed draws members, order and initialization; cells of one seed share members and order."""
     training: Recipe = Recipe()
     """Options of fine-tuning for all cells."""
+    rules: Rules = Rules()
+    """How answers are decided."""
     grid: Annotated[tuple[Block, ...], Field(min_length=1)]
     """Blocks of cells; a cell that several blocks name is run once."""
-    attacks: Names = DEFAULT_ATTACKS
+    attacks: Annotated[tuple[Annotated[str, spelled(_cheap)], ...], SPLIT] = DEFAULT_ATTACKS
     """Membership attacks of every cell: those that need no further pass, and in_domain_ratio, which trains two more
     adapters in each cell."""
     extraction: Extraction = Extraction()
@@ -177,8 +197,28 @@ class Study(Part):
     """Where and how numbers are computed."""
     resources: Resources = Resources()
     """What one cell takes."""
-    rules: Rules = Rules()
-    """How answers are decided."""
+
+    @field_validator("training")
+    @classmethod
+    def _trains(cls, training: Part) -> Part:
+        add_faults(Fault((), None, said) for said in _unfit(_said(training)))
+        return training
+
+    @field_validator("grid")
+    @classmethod
+    def _combines(cls, grid: tuple[Part, ...], given: ValidationInfo) -> tuple[Part, ...]:
+        shared, rules = given.data.get("training"), given.data.get("rules")  # not there where they have faults
+        every = (
+            [] if shared is None else [(i, one) for i, block in enumerate(grid) for one in combinations(shared, block)]
+        )
+        found = [Fault((i,), None, said) for i, one in every for said in _unfit(one)]
+        if rules is not None and rules.attack not in registry.trace_only():
+            late = f"leave it out, {rules.attack} is measured at the end alone"
+            found += [
+                Fault((i, "every_epoch"), True, late) for i, block in enumerate(grid) if _said(block)["every_epoch"]
+            ]
+        add_faults(found)
+        return grid
 
     def compute_options(self) -> Compute:
         """Where and how numbers are computed, with the defaults."""
@@ -194,6 +234,21 @@ class Study(Part):
 
 def _said(part: BaseModel) -> dict[str, Any]:
     return part.model_dump(exclude_none=True)
+
+
+def combinations(common: BaseModel, block: BaseModel) -> Iterator[dict[str, Any]]:
+    """The options of fine-tuning of each combination of a block's lists, with those that all cells share."""
+    asked = {name: value for name, value in _said(block).items() if name in Training.model_fields}
+    for values in product(*asked.values()):
+        yield _said(common) | dict(zip(asked, values, strict=True))
+
+
+def _unfit(options: dict[str, Any]) -> list[str]:
+    try:
+        Training(**options)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def read_study(path: Path) -> Study:
@@ -213,33 +268,19 @@ def read_study(path: Path) -> Study:
     try:
         return Study.model_validate(given)
     except ValidationError as error:
-        raise ConfigError(f"{Path(path).name}: {faults(error)}") from None
+        raise ConfigError(f"{Path(path).name}: {told(error)}") from None
 
 
-def faults(error: ValidationError) -> str:
+def told(error: ValidationError) -> str:
     """All faults with their places, as in "grid[0].rank[1] 0: input should be greater than or equal to 1"."""
     found = []
-    for fault in error.errors(include_url=False, include_context=False):
-        place = _place(fault["loc"])
-        said = fault["msg"].removeprefix("Value error, ")
-        known = f" (known: {', '.join(_known(fault['loc']))})" if fault["type"] == "extra_forbidden" else ""
-        got = "" if fault["type"] in ("missing", "extra_forbidden") else f" {fault['input']!r}"
-        if fault["type"] == "too_short" and fault["input"]:
+    for fault in faults_of(error):
+        if fault.kind == "too_short" and fault.got:
             continue  # its items were refused one by one
-        line = f"{place}{got}: {said[0].lower()}{said[1:]}{known}"
-        if line not in found:
-            found.append(line)
+        known = f" (known: {', '.join(_known(fault.loc))})" if fault.kind == "extra_forbidden" else ""
+        silent = fault.got is None or fault.kind in ("missing", "extra_forbidden")
+        found.append(f"{fault.place}{'' if silent else f' {fault.got!r}'}: {fault.said}{known}")
     return "; ".join(found)
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """The path of a fault without the names of union members, which pydantic adds."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if _is_place(part)]
-    return "".join(parts).removeprefix(".")
-
-
-def _is_place(part: int | str) -> bool:
-    return isinstance(part, int) or (part.isidentifier() and part not in ("int", "float", "str", "bool"))
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:

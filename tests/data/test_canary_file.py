@@ -79,11 +79,11 @@ def change_canary(**fields: Any) -> Callable[[dict[str, Any]], None]:
         (change(load_in="2bit"), "load_in: "),
         (change(canaries=[]), "canaries: "),
         (lambda found: found.pop("canaries"), "canaries: field required"),
-        (change_canary(surprise=1), "canaries.0.surprise: "),
-        (change_canary(kind="song"), "canaries.0.kind: "),
+        (change_canary(surprise=1), "canaries[0].surprise: "),
+        (change_canary(kind="song"), "canaries[0].kind: "),
         (change_canary(copies=0), "'canary-0000': copies must be 1 or more"),
-        (change_canary(copies=1.5), "canaries.0.copies: "),
-        (change_canary(included="yes"), "canaries.0.included: "),
+        (change_canary(copies=1.5), "canaries[0].copies: "),
+        (change_canary(included="yes"), "canaries[0].included: "),
         (change_canary(start=0), "'canary-0000': the secret must lie inside"),
         (change_canary(end=10**6), "'canary-0000': the secret must lie inside"),
         (change_canary(digits=8), "'canary-0000': the secret must be as many digits"),
@@ -112,7 +112,7 @@ def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.json cannot be read: No such file"):
         data.read_canaries(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{SECRET")
-    with pytest.raises(DataError, match=r"bad\.json is no manifest of canaries: Invalid JSON") as refused:
+    with pytest.raises(DataError, match=r"bad\.json is no manifest of canaries: invalid JSON") as refused:
         data.read_canaries(tmp_path / "bad.json")
     assert "SECRET" not in str(refused.value)
 

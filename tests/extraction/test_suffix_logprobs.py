@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mnemoscope.decoding import parse_decoding
 from mnemoscope.errors import ConfigError
-from mnemoscope.extraction import cut, matched_runs, sampled, shortest_prefixes, suffix_logprobs
+from mnemoscope.extraction import matched_runs, sampled, shortest_prefixes, suffix_logprobs
 from mnemoscope.leaks import Sampled
+from mnemoscope.prefixes import cut
 
 HIT, MISS = 1.0, -1.0
 GAPS = st.lists(st.lists(st.sampled_from([HIT, MISS, 0.0, np.nan]), max_size=9), max_size=6)

@@ -10,6 +10,7 @@ import torch
 from peft import IA3Config, get_peft_model
 
 from mnemoscope import models
+from mnemoscope.matrices import parse_matrices
 from mnemoscope.traces import COLUMNS
 
 
@@ -41,7 +42,7 @@ def test_the_base_is_back(opened, rows, perturb, dtype, matrices):
     """After an adapter that did something the model is the opened one again: every name, flag, bit and trace."""
     lm, base, tokens = opened(dtype), opened(dtype), rows([9, 1, 14])
     before, modules = columns(lm, tokens), dict(lm.model.named_modules())
-    models.add_lora(lm, matrices=models.parse_matrices(matrices), rank=4, alpha=8, dropout=0.1, seed=2)
+    models.add_lora(lm, matrices=parse_matrices(matrices), rank=4, alpha=8, dropout=0.1, seed=2)
     perturb(lm).model.train()
     lm.model(input_ids=torch.tensor([[0, 5, 6]]), labels=torch.tensor([[0, 5, 6]])).loss.backward()
     assert not np.array_equal(columns(lm, tokens)["logprob"], before["logprob"])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 
 from mnemoscope import models
+from mnemoscope.matrices import MATRICES
 from mnemoscope.models.batches import pad
 from mnemoscope.models.callbacks import perplexity
 from mnemoscope.records import TrainingStep
@@ -194,7 +195,7 @@ def test_padding_is_masked_by_length():
 def test_a_record_of_end_tokens_is_learnt(opened, tmp_path):
     """A model trained on end tokens, which are its pad tokens too, learns to give them."""
     lm, rows = opened(), models.rows_of([np.array([7, 1, 1, 1, 1, 1], np.int32)] * 4)
-    models.add_lora(lm, matrices=models.MATRICES, rank=4, alpha=16, dropout=0, seed=1)
+    models.add_lora(lm, matrices=MATRICES, rank=4, alpha=16, dropout=0, seed=1)
     recipe = models.Recipe(1e-2, 4, 2, epochs=20, warmup_steps=0, save_steps=99, seed=3)
     steps = models.finetune(lm, rows, rows.take([]), recipe, work=tmp_path / "work", out=tmp_path / "out", facts={})
     assert steps[-1].loss < steps[0].loss / 3

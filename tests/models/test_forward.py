@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mnemoscope import models
 from mnemoscope.errors import ModelError
+from mnemoscope.matrices import MATRICES, parse_matrices
 from mnemoscope.models import columns, forward
 from mnemoscope.traces import COLUMNS
 
@@ -260,7 +261,7 @@ def test_a_fresh_adapter_is_the_reference(opened, rows, dtype, matrices, rank):
     """An adapter with B = 0 gives the traces of its base bit for bit, so that every comparison is exactly zero."""
     lm, tokens = opened(dtype), rows(LENGTHS)
     plain, _ = models.trace(lm, tokens, models.plan_batches(tokens.lengths))
-    models.add_lora(lm, matrices=models.parse_matrices(matrices), rank=rank, alpha=16, dropout=0.1, seed=2)
+    models.add_lora(lm, matrices=parse_matrices(matrices), rank=rank, alpha=16, dropout=0.1, seed=2)
     lm.model.eval()
     target, reference = models.trace_pair(lm, None, tokens)
     assert same(target, reference)
@@ -288,7 +289,7 @@ def test_an_adapter_that_does_something(opened, rows, perturb, dtype):
 def test_merged_is_unmerged(opened, rows, perturb):
     """An adapter and the model it is merged into give the same float32 traces."""
     lm, tokens = opened(), rows(LENGTHS)
-    models.add_lora(lm, matrices=models.MATRICES, rank=4, alpha=8, dropout=0, seed=2)
+    models.add_lora(lm, matrices=MATRICES, rank=4, alpha=8, dropout=0, seed=2)
     perturb(lm, scale=0.1).model.eval()
     plan = models.plan_batches(tokens.lengths)
     apart, _ = models.trace(lm, tokens, plan)

@@ -13,6 +13,7 @@ import torch
 from mnemoscope import extraction, models
 from mnemoscope.decoding import parse_decoding
 from mnemoscope.errors import ModelError
+from mnemoscope.prefixes import cut
 from mnemoscope.seeds import generator
 
 PREFIXES = ["1t", "0.25", "5t", "0.5", "0.75"]
@@ -74,7 +75,7 @@ def first_tokens(lm, numbers, label, prefix=()):
 
 def generated(lm, tokens, prefix):
     """What greedy generation gives for every record that can be cut at `prefix`, by row."""
-    cuts = {i: extraction.cut(len(ids), prefix) for i, ids in enumerate(tokens.ids)}
+    cuts = {i: cut(len(ids), prefix) for i, ids in enumerate(tokens.ids)}
     cuts = {i: k for i, k in cuts.items() if k is not None}
     found = models.generate(
         lm, [tokens.ids[i][:k] for i, k in cuts.items()], [len(tokens.ids[i]) - k for i, k in cuts.items()]

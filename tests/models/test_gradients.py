@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, OPTConfig
 
 from mnemoscope import models
 from mnemoscope.errors import ModelError
+from mnemoscope.matrices import parse_matrices
 from mnemoscope.models import forward, gradients
 from mnemoscope.models.lora import save_adapter
 
@@ -46,7 +47,7 @@ def adapted_model(opened, perturb):
     def make(matrices="all", dtype="float32", **options):
         lm = opened(dtype)
         options = {"rank": 3, "alpha": 6, "dropout": 0.3, "seed": 1, **options}
-        models.add_lora(lm, matrices=models.parse_matrices(matrices), **options)
+        models.add_lora(lm, matrices=parse_matrices(matrices), **options)
         perturb(lm, scale=0.1).model.eval()
         return lm
 

@@ -27,7 +27,8 @@ from transformers import (
 )
 
 from mnemoscope import models
-from mnemoscope.errors import ConfigError, ModelError
+from mnemoscope.errors import ModelError
+from mnemoscope.matrices import MATRICES, parse_matrices
 from mnemoscope.models.lora import module_names, save_adapter
 from mnemoscope.models.loss import summed_loss
 
@@ -50,7 +51,7 @@ GPT2 = {
     "vocab_size": 258, "n_embd": WIDTH, "n_inner": 48, "n_layer": LAYERS, "n_head": 4,
     "bos_token_id": 0, "eos_token_id": 1,
 }  # fmt: skip
-GATED = {role: f"{role}_proj" for role in models.MATRICES}
+GATED = {role: f"{role}_proj" for role in MATRICES}
 ARCHITECTURES = {
     "qwen2": (Qwen2Config(**PLAIN, num_key_value_heads=2), GATED),
     "mistral": (MistralConfig(**PLAIN, num_key_value_heads=2), GATED),
@@ -96,41 +97,11 @@ def saved_adapter(opened, perturb, tmp_path):
     return lm, tmp_path / "adapter"
 
 
-@pytest.mark.parametrize(
-    ("text", "roles"),
-    [
-        ("vo", "v o"),
-        ("ov", "v o"),
-        ("qkvo", "q k v o"),
-        ("q,v,up", "q v up"),
-        ("up, v q", "q v up"),
-        ("q+down", "q down"),
-        ("gateup", "gate up"),
-        ("qupdown", "q up down"),
-        ("down", "down"),
-        ("vvoov", "v o"),
-        ("q,q,q", "q"),
-        ("all", "q k v o gate up down"),
-    ],
-)
-def test_matrices_by_hand(text, roles):
-    """Roles are read joined or apart, in any order, and come back in the one order without repeats."""
-    assert models.parse_matrices(text) == tuple(roles.split())
-
-
-@pytest.mark.parametrize("text", ["x", "qx", "q,x", "nonsense", "Q", "q;v", "every", "", " ", ","])
-def test_matrices_that_are_none(text):
-    """What is no role is refused in one line that names the option and the roles; so is nothing at all."""
-    with pytest.raises(ConfigError, match=r"--matrices .*q k v o gate up down") as caught:
-        models.parse_matrices(text)
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize("rank", [1, 4])
 @pytest.mark.parametrize("text", ["q", "k", "vo", "qkvo", "gate,up", "all"])
 def test_trainable_parameters_are_the_formula(opened, text, rank):
     """A matrix of d inputs and e outputs costs r (d + e) a layer, keys and values being narrow under grouped heads."""
-    lm, matrices = opened(), models.parse_matrices(text)
+    lm, matrices = opened(), parse_matrices(text)
     models.add_lora(lm, matrices=matrices, rank=rank, alpha=16, dropout=0, seed=0)
     d, narrow, inner, layers = 64, 32, 128, 2  # 4 query heads of 16, 2 key-value heads
     sizes = {"q": d + d, "o": d + d, "k": d + narrow, "v": d + narrow} | dict.fromkeys(
@@ -269,7 +240,7 @@ run_path(sys.argv[1])["save_fresh"](sys.argv[2], Path(sys.argv[3]))
 def save_fresh(model, folder):
     """Write a fresh adapter of every matrix."""
     lm = models.open_model(str(model), dtype="float32", device="cpu")
-    models.add_lora(lm, matrices=models.MATRICES, rank=2, alpha=4, dropout=0.1, seed=3)
+    models.add_lora(lm, matrices=MATRICES, rank=2, alpha=4, dropout=0.1, seed=3)
     save_adapter(lm, folder, {"b": 1, "a": 2})
 
 

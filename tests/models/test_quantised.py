@@ -15,6 +15,7 @@ from transformers import BitsAndBytesConfig
 
 from mnemoscope import models
 from mnemoscope.errors import ConfigError, ModelError
+from mnemoscope.matrices import MATRICES
 from mnemoscope.models import quantised
 from mnemoscope.models.loss import summed_loss
 from mnemoscope.traces import COLUMNS
@@ -33,7 +34,7 @@ def opened_in(folder, bits, dtype="float32"):
 def fitted_model(tiny):
     """A function that opens the tiny model and puts a fresh adapter on all matrices."""
 
-    def get(bits, dtype="float32", matrices=models.MATRICES):
+    def get(bits, dtype="float32", matrices=MATRICES):
         lm = opened_in(tiny, bits, dtype)
         models.add_lora(lm, matrices=matrices, rank=3, alpha=6, dropout=0, seed=2)
         return lm
@@ -95,7 +96,7 @@ def test_an_adapter_comes_and_goes(tiny, rows, perturb, bits, dtype):
     """A fresh adapter changes no bit, a trained one does, and neither switched off nor taken off is it left behind."""
     lm, tokens = opened_in(tiny, bits, dtype), rows(LENGTHS)
     before, weights = columns(lm, tokens), base_bytes(lm)
-    models.add_lora(lm, matrices=models.MATRICES, rank=3, alpha=6, dropout=0, seed=2)
+    models.add_lora(lm, matrices=MATRICES, rank=3, alpha=6, dropout=0, seed=2)
     assert same(columns(lm, tokens), before)
     perturb(lm)
     target, reference = models.trace_pair(lm, None, tokens)

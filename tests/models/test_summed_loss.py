@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mnemoscope import models
+from mnemoscope.matrices import MATRICES
 from mnemoscope.models import columns
 from mnemoscope.models import loss as chunked
 from mnemoscope.models.batches import pad
@@ -16,7 +17,7 @@ from mnemoscope.models.batches import pad
 def adapted_model(opened, perturb):
     """A model whose adapter does something, in training mode without dropout."""
     lm = opened()
-    models.add_lora(lm, matrices=models.MATRICES, rank=3, alpha=6, dropout=0, seed=4)
+    models.add_lora(lm, matrices=MATRICES, rank=3, alpha=6, dropout=0, seed=4)
     return perturb(lm, scale=0.2).model.train()
 
 

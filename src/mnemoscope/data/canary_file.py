@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mnemoscope.data.canary_texts import Canary
 from mnemoscope.errors import DataError
+from mnemoscope.faults import faults_of
 
 SHOWN = 3
 """Faults of a manifest that its message lists."""
@@ -85,16 +86,13 @@ def read_canaries(path: Path) -> CanaryManifest:
         return CanaryManifest.model_validate_json(content)
     except ValidationError as error:
         # from None: the cause carries what stands in the file
-        raise DataError(f"{path.name} is no manifest of canaries: {_faults(error)}. Make it again.") from None
+        raise DataError(f"{path.name} is no manifest of canaries: {_told(error)}. Make it again.") from None
 
 
-def _faults(error: ValidationError) -> str:
+def _told(error: ValidationError) -> str:
     """The first faults, each with its place and without the value that was found there."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = []
-    for fault in found[:SHOWN]:
-        place, message = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-        shown.append(f"{place}: {message[0].lower()}{message[1:]}" if place else message)
+    found = faults_of(error)
+    shown = [f"{fault.place}: {fault.said}" if fault.loc else fault.said for fault in found[:SHOWN]]
     more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
     return "; ".join([*shown, *more])
 

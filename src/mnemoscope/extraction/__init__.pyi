@@ -10,9 +10,6 @@ from .index import similarity as similarity
 from .overlap import leading_match as leading_match
 from .overlap import ngram_share as ngram_share
 from .overlap import ngram_share_paper as ngram_share_paper
-from .prefixes import Prefix as Prefix
-from .prefixes import cut as cut
-from .prefixes import parse_prefix as parse_prefix
 from .sampling import matched_runs as matched_runs
 from .sampling import sampled as sampled
 from .sampling import shortest_prefixes as shortest_prefixes

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.extraction.overlap import leading_match
-from mnemoscope.extraction.prefixes import parse_prefix
 from mnemoscope.extraction.sampling import cuts, matched_runs, shortest_prefixes
+from mnemoscope.prefixes import parse_prefix
 from mnemoscope.records import Extraction, Record
 from mnemoscope.traces import Traces
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnemoscope.decoding import Decoding
-from mnemoscope.extraction.prefixes import Prefix, parse_prefix
 from mnemoscope.leaks import Sampled
+from mnemoscope.prefixes import Prefix, parse_prefix
 from mnemoscope.traces import Traces
 
 

@@ -7,13 +7,11 @@ from .gradients import gradient_norms
 from .judge import judge_local
 from .load import LanguageModel, accelerator, at_most_threads, open_model
 from .lora import (
-    MATRICES,
     adapter_facts,
     adapter_hash,
     add_lora,
     attach,
     detach,
-    parse_matrices,
     trainable_parameters,
     without_adapter,
 )
@@ -27,7 +25,6 @@ from .weights import BUILTIN, locate
 
 __all__ = [
     "BUILTIN",
-    "MATRICES",
     "Endpoint",
     "LanguageModel",
     "Plan",
@@ -53,7 +50,6 @@ __all__ = [
     "micro_batches",
     "open_model",
     "parse_judge",
-    "parse_matrices",
     "perplexing_texts",
     "plan_batches",
     "rows_of",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,14 +14,11 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 
-from mnemoscope.errors import ConfigError, ModelError
+from mnemoscope.errors import ModelError
 from mnemoscope.models.weights import raw_bytes
 
 if TYPE_CHECKING:
     from mnemoscope.models.load import LanguageModel
-
-MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
-"""The roles, in the order in which they are named."""
 
 NAMES = {
     "q": ("q_proj", "q_lin", "query", "wq"),
@@ -71,25 +67,6 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
         yield
-
-
-def parse_matrices(text: str) -> tuple[str, ...]:
-    """Roles from "qkvo", "vo", "q,v,up" or "all"; sorted, without repeats.
-
-    Raises:
-        ConfigError: a role is not known, or there is none.
-    """
-    if text == "all":
-        return MATRICES
-    parts = re.split(r"[\s,+]+", text.strip())
-    if len(parts) == 1 and parts[0] not in MATRICES:
-        parts = re.findall("gate|up|down|.", parts[0]) or parts
-    wrong = [part for part in parts if part not in MATRICES]
-    if wrong:
-        raise ConfigError(
-            f"--matrices {text!r}: {wrong[0]!r} is no matrix; use any of {' '.join(MATRICES)}, as in vo or q,v,up"
-        )
-    return tuple(role for role in MATRICES if role in parts)
 
 
 def module_names(model: Any, roles: tuple[str, ...]) -> dict[str, list[str]]:

@@ -17,14 +17,13 @@ from .inputs import Trained as Trained
 from .inputs import audit_folder as audit_folder
 from .inputs import audited_records as audited_records
 from .inputs import by_coins as by_coins
-from .inputs import check as check
+from .inputs import check_judge as check_judge
 from .inputs import choose as choose
 from .inputs import find_adapter as find_adapter
 from .inputs import plant as plant
 from .inputs import prepare as prepare
 from .inputs import read as read
 from .measuring import trace as trace
-from .opening import matrices as matrices
 from .opening import open_for_training as open_for_training
 from .outputs import page as page
 from .outputs import report as report

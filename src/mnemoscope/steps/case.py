@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnemoscope import extraction
+from mnemoscope.prefixes import parse_prefix
 from mnemoscope.steps.opening import open_pair, tokens
 from mnemoscope.store import key_of
 
@@ -42,7 +42,7 @@ class Case:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes asked for, each once and in its one spelling."""
-        return tuple(dict.fromkeys(extraction.parse_prefix(text).label for text in self.measurement.prefixes))
+        return tuple(dict.fromkeys(parse_prefix(text).label for text in self.measurement.prefixes))
 
     @property
     def records_key(self) -> str:

@@ -52,14 +52,13 @@ def finished(folder: Path, key: str) -> bool:
 def run_cell(bench: Bench, cell: Cell, folder: Path, key: str) -> None:
     """Train and audit a cell; stages that are finished are kept."""
     run, given = Run(folder), bench.of(cell.seed)
-    matrices = models.parse_matrices(cell.training.matrices)
     planting = texts.plant(given.records, copies=cell.training.copies, planted=cell.training.planted, seed=cell.seed)
     prepare(run, planting.records, bench.study.data.source or "")
     if not run.intact("traces"):
         bench.read_ahead(cell.seed)
-    fresh_adapter(bench.lm, matrices, cell.training, cell.seed)
+    fresh_adapter(bench.lm, cell.training, cell.seed)
     train(
-        run, cell.id, bench.lm, planting.records, planting.slots, matrices, cell.training, bench.compute, cell.seed,
+        run, cell.id, bench.lm, planting.records, planting.slots, cell.training, bench.compute, cell.seed,
         tokens=given.tokens, every_epoch=cell.every_epoch,
     )  # fmt: skip
     rows = tuple(i for i, record in enumerate(planting.records) if record.role != "excluded")

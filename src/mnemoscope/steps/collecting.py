@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnemoscope import extraction, stats
+from mnemoscope import stats
 from mnemoscope.answers import Canaried, Moment, Outcome, Setting
 from mnemoscope.decoding import GREEDY, Decoding, closed_form, distinct
 from mnemoscope.leaks import Sampled
+from mnemoscope.prefixes import cut, parse_prefix
 from mnemoscope.records import Estimate, Extraction, Generation, Record, RocCurve, Scores
 from mnemoscope.steps.inputs import RECORDS
 from mnemoscope.steps.judging import ESTIMATES
@@ -138,21 +139,21 @@ def _moments(files: Files, attack: str) -> list[Moment]:
 
 
 def _verbatim(files: Files, study: Study) -> dict[str, bool]:
-    prefix = extraction.parse_prefix(study.extraction.prefixes[0]).label
+    prefix = parse_prefix(study.extraction.prefixes[0]).label
     rows = read_rows(files.path("extractions.parquet"), Extraction)
     return {row.id: row.verbatim for row in rows if row.model == "target" and row.prefix == prefix}
 
 
 def _prefix_loss(traces: Traces, study: Study) -> Scores:
     """Mean loss of each record's first prefix, nats a token; masked where the record is too short to be cut."""
-    cuts = [extraction.cut(int(n), study.extraction.prefixes[0]) for n in traces.lengths]
+    cuts = [cut(int(n), study.extraction.prefixes[0]) for n in traces.lengths]
     losses = [-traces.tokens("logprob", i)[:k].astype(np.float64).mean() if k else 0.0 for i, k in enumerate(cuts)]
     return np.ma.masked_array(losses, [not k for k in cuts], dtype=np.float64)
 
 
 def _suffixes(files: Files, records: Sequence[Record], study: Study) -> dict[str, Scores]:
     """Decoding to the log-probability of each record's suffix after the first prefix; masked where it has none."""
-    prefix = extraction.parse_prefix(study.extraction.prefixes[0]).label
+    prefix = parse_prefix(study.extraction.prefixes[0]).label
     known: dict[str, dict[str, float]] = {one.label: {} for one in _decodings(study)}
     for row in read_rows(files.path("sampled.parquet"), Sampled):
         if row.model == "target" and row.prefix == prefix and row.decoding in known:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mnemoscope import reporting
-from mnemoscope.config import split_commas
 from mnemoscope.errors import ConfigError, unknown
+from mnemoscope.option_types import split_commas
 from mnemoscope.progress import say
 from mnemoscope.steps.answering import study_figures
 from mnemoscope.steps.outputs import evidence

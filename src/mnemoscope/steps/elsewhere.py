@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnemoscope import models, provenance
+from mnemoscope import provenance
 from mnemoscope.errors import ConfigError, ModelError
-from mnemoscope.grid import cells, spellings
+from mnemoscope.grid import cells
 from mnemoscope.progress import listening
 from mnemoscope.records import Record
 from mnemoscope.steps.bench import REFERENCE, Bench
@@ -80,12 +80,8 @@ def run_beside(given: tuple[Parcel, Path], cell: str, note: Note) -> bytes:
 def _run(given: Parcel, cell: str, folder: Path, kept: Path | None, note: Note) -> None:
     with listening(note):
         bench = _bench(given, kept)
-        known = {one.id: one for one in cells(bench.study, _roles(bench.study))}
+        known = {one.id: one for one in cells(bench.study)}
         run_cell(bench, known[cell], folder, given.keys[cell])
-
-
-def _roles(study: Study) -> dict[str, tuple[str, ...]]:
-    return {text: models.parse_matrices(text) for text in spellings(study)}
 
 
 def _bench(given: Parcel, kept: Path | None) -> Bench:

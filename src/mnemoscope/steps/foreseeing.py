@@ -121,7 +121,7 @@ def foresee_study(plan: Plan, jobs: int = 1) -> Foreseen:
 def _rates(bench: Bench, cell: Cell, scratch: Path) -> Rates:
     """Tokens a second of a few steps as the first cell takes them, and of reading a few batches."""
     given = bench.of(cell.seed)
-    fresh_adapter(bench.lm, models.parse_matrices(cell.training.matrices), cell.training, cell.seed)
+    fresh_adapter(bench.lm, cell.training, cell.seed)
     members = [i for i, record in enumerate(given.records) if record.role == "member"]
     some = given.tokens.take(members[: cell.training.batch_size * STEPS])
     recipe = recipe_for(
@@ -166,7 +166,7 @@ def _cost(bench: Bench, cell: Cell, rates: Rates, *, done: bool, base: bool) -> 
     if bench.study.measurement("0").in_domain:  # two references on half of the non-members each, and one more pass
         outside = [i for i, record in enumerate(given.records) if record.role == "nonmember"]
         trained, read = trained + round(given.tokens.take(outside).total * training.epochs), read + given.tokens.total
-    fresh_adapter(bench.lm, models.parse_matrices(training.matrices), training, cell.seed)
+    fresh_adapter(bench.lm, training, cell.seed)
     adapters = models.trainable_parameters(bench.lm) * BYTES["adapter"] * (1 + passes * cell.every_epoch)
     traces = 2 * given.tokens.total * (COLUMNS + len(bench.decodings())) * BYTES["column"]
     seconds = trained / rates.train + read / rates.read + ESTIMATES

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mnemoscope import extraction, models, provenance
 from mnemoscope.decoding import Decoding, distinct
 from mnemoscope.leaks import Judgement
+from mnemoscope.prefixes import cut
 from mnemoscope.progress import bar
 from mnemoscope.records import Generation, Record
 from mnemoscope.seeds import generator
@@ -64,7 +65,7 @@ def _job(case: Case, rows: Sequence[int], decoding: Decoding) -> _Job:
     """A decoding that samples has several draws; greedy decoding would only say the same again."""
     draws = case.measurement.draws if decoding.temperature else 1
     ids, prefix = case.tokens.ids, case.prefixes[0]
-    cuts = {i: k for i in rows if (k := extraction.cut(len(ids[i]), prefix)) is not None}
+    cuts = {i: k for i in rows if (k := cut(len(ids[i]), prefix)) is not None}
     return _Job(decoding, [*cuts] * draws, [*cuts.values()] * draws, [n for n in range(draws) for _ in cuts])
 
 
@@ -140,7 +141,7 @@ class _Others:
     def __init__(self, case: Case, prefix: str) -> None:
         ids = case.tokens.ids
         members = [i for i, record in enumerate(case.records) if record.role == "member"]
-        cuts = {i: k for i in members if (k := extraction.cut(len(ids[i]), prefix)) is not None}
+        cuts = {i: k for i in members if (k := cut(len(ids[i]), prefix)) is not None}
         _, self._own = np.unique([record.group for record in case.records], return_inverse=True)
         self._groups = self._own[list(cuts)].astype(np.int64)
         self._index = extraction.NgramIndex([ids[i][k:] for i, k in cuts.items()], n=1)

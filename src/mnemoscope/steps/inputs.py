@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mnemoscope.data as texts
-from mnemoscope import extraction, models, registry
-from mnemoscope.decoding import GREEDY, closed_form, parse_decoding
+from mnemoscope import models, registry
 from mnemoscope.errors import ConfigError, ModelError, RunError
 from mnemoscope.progress import say
 from mnemoscope.store import Run, key_of
@@ -178,47 +177,19 @@ def audited_records(
     return records, data or "members and nonmembers"
 
 
-def check(measurement: Measurement) -> None:
-    """Every word of the measurement, before anything is opened.
+def check_judge(judge: str | None) -> None:
+    """A judge that is not there is found out now, and not after the long passes.
 
     Raises:
-        ConfigError: an attack, a prefix or a number is not known.
+        ConfigError: its address is none, or its client is not installed.
+        ModelError: it is no model.
     """
-    for name in measurement.attacks:
-        if name != "all":
-            registry.find(name)
-    for prefix in measurement.prefixes:
-        extraction.parse_prefix(prefix)
-    _check_decodings(measurement)
-    if measurement.judge:
-        _check_judge(measurement.judge)
-    if not measurement.prefixes:
-        raise ConfigError("--prefixes is empty: give a fraction such as 0.5 or a token count such as 25t")
-    if measurement.generations != "all" and not (
-        measurement.generations.isascii() and measurement.generations.isdigit()
-    ):
-        raise ConfigError(f"--generations {measurement.generations!r} is not allowed: give a number, or all")
-
-
-def _check_judge(judge: str) -> None:
-    """A judge that is not there is found out now, and not after the long passes."""
+    if judge is None:
+        return
     if models.parse_judge(judge) is None:
         models.locate(judge)
     elif find_spec("openai") is None:
         raise ConfigError("a judge behind an address needs its client: run  pip install 'mnemoscope[judge]'")
-
-
-def _check_decodings(measurement: Measurement) -> None:
-    for text in measurement.decodings:
-        closed_form(text)
-    for text in (*measurement.generate_with, measurement.unprompted_with):
-        parse_decoding(text)
-    if not measurement.decodings or not measurement.generate_with:
-        raise ConfigError("--decodings and --generate-with each need a decoding, such as t1-k40 or greedy")
-    if measurement.unprompted and parse_decoding(measurement.unprompted_with) == GREEDY:
-        raise ConfigError(
-            "--unprompted-with greedy would write one text again and again: give one that samples: t1-k40"
-        )
 
 
 def choose(measurement: Measurement, trained: Trained | None) -> tuple[str, ...]:

@@ -19,25 +19,14 @@ if TYPE_CHECKING:
     from mnemoscope.steps.inputs import Trained
 
 
-def matrices(training: Training) -> tuple[str, ...]:
-    """Roles of the matrices to adapt.
-
-    Raises:
-        ConfigError: one is not known.
-    """
-    return models.parse_matrices(training.matrices)
-
-
-def open_for_training(
-    model: str, matrices: tuple[str, ...], training: Training, compute: Compute, seed: int
-) -> LanguageModel:
+def open_for_training(model: str, training: Training, compute: Compute, seed: int) -> LanguageModel:
     """The model with a fresh adapter.
 
     Raises:
         ModelError: the model cannot be used, or has not all of the matrices.
     """
     lm = open_alone(model, compute)
-    fresh_adapter(lm, matrices, training, seed)
+    fresh_adapter(lm, training, seed)
     return lm
 
 
@@ -53,7 +42,7 @@ def open_alone(model: str, compute: Compute) -> LanguageModel:
     )
 
 
-def fresh_adapter(lm: LanguageModel, matrices: tuple[str, ...], training: Training, seed: int) -> None:
+def fresh_adapter(lm: LanguageModel, training: Training, seed: int) -> None:
     """Put a fresh adapter on the model in place of the one it may have.
 
     Raises:
@@ -61,7 +50,7 @@ def fresh_adapter(lm: LanguageModel, matrices: tuple[str, ...], training: Traini
     """
     models.detach(lm)
     models.add_lora(
-        lm, matrices=matrices, rank=training.rank, alpha=training.lora_alpha, dropout=training.dropout,
+        lm, matrices=training.roles, rank=training.rank, alpha=training.lora_alpha, dropout=training.dropout,
         rslora=training.alpha_rule == "rslora", seed=derive(seed, "lora"),
     )  # fmt: skip
 

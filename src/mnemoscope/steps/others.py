@@ -83,7 +83,7 @@ def traced(case: Case, other: Other, training: Training, what: str) -> Traces:
     read = case.tokens if other.read is None else case.tokens.take(other.read)
 
     def work() -> None:
-        fresh_adapter(case.target, models.parse_matrices(training.matrices), training, inputs["seed"])
+        fresh_adapter(case.target, training, inputs["seed"])
         recipe = recipe_for(training, planned, case.target, inputs["seed"])
         checkpoints = case.run.path(case.file(f"{other.folder}/{other.k}/.checkpoints-{derive(0, str(inputs)):x}"))
         total = round(planned.total * recipe.epochs)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import mnemoscope.data as texts
-from mnemoscope import executors, models, provenance, registry
+from mnemoscope import executors, models, provenance
 from mnemoscope.config import Columns
 from mnemoscope.errors import ConfigError, RunError
-from mnemoscope.grid import Cell, cells, spellings
+from mnemoscope.grid import Cell, cells
 from mnemoscope.progress import board, listening, tell
 from mnemoscope.steps.bench import REFERENCE, Bench, drawn
 from mnemoscope.steps.cells import cell_key, finished, run_cell
 from mnemoscope.steps.elsewhere import Parcel, run_beside, run_elsewhere, unpack
-from mnemoscope.steps.inputs import check, read, told
+from mnemoscope.steps.inputs import read, told
 from mnemoscope.steps.states import States
 from mnemoscope.store import Run
 from mnemoscope.study_file import Study
@@ -64,9 +64,9 @@ def plan(study: Study, data: str | None, out: Path | None) -> Plan:
     source = data or study.data.source
     if source is None:
         raise ConfigError("the study names no data: give --data, or data.source in the study file")
-    _check(study)
+    models.check_loading(study.compute_options().load_in)
     study = study.model_copy(update={"data": study.data.model_copy(update={"source": source})})
-    grid = cells(study, {text: models.parse_matrices(text) for text in spellings(study)})
+    grid = cells(study)
     pool = read(source, None, None, columns(study), seed=0)
     fixed = _fixed(study, pool)
     run = Run(out or Path("runs") / study.name)
@@ -78,22 +78,8 @@ def plan(study: Study, data: str | None, out: Path | None) -> Plan:
 def reopened(run: Run) -> Plan:
     """The plan of a study that was begun, from its manifest alone; without records, so nothing more can be run."""
     study, fixed = Study.model_validate(run.manifest["study"]), run.manifest["fixed"]
-    grid = cells(study, {text: models.parse_matrices(text) for text in spellings(study)})
+    grid = cells(study)
     return Plan(study, run, (), grid, {cell.id: cell_key(study, cell, fixed) for cell in grid})
-
-
-def _check(study: Study) -> None:
-    for name in (*study.attacks, study.rules.attack):
-        needs = registry.find(name).needs if name != "all" else ()
-        if name == "all" or not set(needs) <= {*registry.TRACE_ONLY, "in_domain"}:
-            raise ConfigError(f"attacks: {name!r} needs further passes; a study runs those that need none")
-    compared = registry.find(study.rules.attack)
-    if compared.fitted:
-        raise ConfigError(f"rules.attack: {compared.name!r} is fitted, and is not the same in two cells")
-    if compared.name not in registry.trace_only() and any(block.model_dump()["every_epoch"] for block in study.grid):
-        raise ConfigError(f"rules.attack: {compared.name!r} is measured at the end alone; leave every_epoch out")
-    check(study.measurement(study.extraction.generations))
-    models.check_loading(study.compute_options().load_in)
 
 
 def columns(study: Study) -> Columns:

@@ -27,7 +27,6 @@ def train(
     lm: LanguageModel,
     records: Sequence[Record],
     slots: Sequence[int],
-    matrices: tuple[str, ...],
     training: Training,
     compute: Compute,
     seed: int,
@@ -51,7 +50,7 @@ def train(
     parameters = models.trainable_parameters(lm)
     inputs = {
         "records": run.key("records"), "slots": list(slots), "training": training.model_dump(mode="json"),
-        "seed": seed, "matrices": list(matrices), **identity(lm, compute),
+        "seed": seed, "matrices": list(training.roles), **identity(lm, compute),
     }  # fmt: skip
     if run.holds(name) and not run.fresh(name, inputs):
         raise RunError(f"{run.folder.name} holds {cell} trained with other settings: give a new --out")
@@ -60,7 +59,7 @@ def train(
 
     def work() -> None:
         heldout = tokens.take(_heldout(records, training.heldout, seed))
-        facts = {"matrices": list(matrices), "copies": training.copies, "seed": seed,
+        facts = {"matrices": list(training.roles), "copies": training.copies, "seed": seed,
                  "trainable_parameters": parameters}  # fmt: skip
         checkpoints = run.path(f"cells/{cell}/.checkpoints-{derive(0, str(inputs)):x}")
         _finetune(run, files, checkpoints, facts, lm, planned, heldout, recipe)

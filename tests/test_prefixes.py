@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnemoscope.errors import ConfigError
-from mnemoscope.extraction import cut, parse_prefix
+from mnemoscope.prefixes import cut, parse_prefix
 
 
 @pytest.mark.parametrize(
