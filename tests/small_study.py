@@ -7,8 +7,6 @@ import random
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 
 def write_pairs(path: Path, n: int = 64) -> Path:
     """`n` records of random letters, two a group, half of the groups for training."""
@@ -27,5 +25,5 @@ def write_pairs(path: Path, n: int = 64) -> Path:
 def write_study(folder: Path, study: dict[str, Any], model: Path) -> Path:
     """The study as a file in `folder`, on pairs of records beside it."""
     path, texts = folder / "study.yaml", write_pairs(folder / "notes.jsonl")
-    path.write_text(yaml.safe_dump({**study, "model": str(model), "data": {"source": str(texts)}}), encoding="utf-8")
+    path.write_text(json.dumps({**study, "model": str(model), "data": {"source": str(texts)}}), encoding="utf-8")
     return path

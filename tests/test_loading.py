@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 import mnemoscope
 from mnemoscope import Adapter, Canaries, Compute, ConfigError, Measurement, ModelError, RunError, Training, models
@@ -149,7 +148,7 @@ def study_file(tiny: Path, notes: Path, tmp_path: Path) -> Callable[..., Path]:
         compute = {"dtype": "float32", "device": "cpu", **({"load_in": bits} if bits else {})}
         path = tmp_path / "study.yaml"
         path.write_text(
-            yaml.safe_dump({
+            json.dumps({
                 "name": "s", "model": str(tiny), "data": {"source": str(notes)}, "compute": compute,
                 "training": {"rank": 4, "epochs": 2, "learning_rate": 0.01, "batch_size": 8, "heldout": 0},
                 "rules": {"resamples": 100}, "grid": [{"matrices": "v"}],

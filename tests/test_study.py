@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -47,7 +46,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path, texts: Path) -> Path:
     """The study file."""
     path = tmp_path_factory.mktemp("studies") / "tiny.yaml"
-    path.write_text(yaml.safe_dump({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}), encoding="utf-8")
+    path.write_text(json.dumps({**STUDY, "model": str(tiny), "data": {"source": str(texts)}}), encoding="utf-8")
     return path
 
 
@@ -60,7 +59,7 @@ def done(file: Path, tmp_path_factory: pytest.TempPathFactory) -> mnemoscope.Stu
 def changed(file: Path, tmp_path: Path, **parts: object) -> Path:
     """The study file with other parts."""
     path = tmp_path / "changed.yaml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **parts}), encoding="utf-8")
+    path.write_text(json.dumps({**json.loads(file.read_text()), **parts}), encoding="utf-8")
     return path
 
 

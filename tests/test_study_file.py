@@ -7,14 +7,15 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from mnemoscope.config import Training
 from mnemoscope.errors import ConfigError
 from mnemoscope.grid import cells
-from mnemoscope.study_file import Study, read_study, schema
+from mnemoscope.study_file import Study, schema
+from mnemoscope.study_yaml import read_study
 
 LEAST = {"name": "s", "model": "m", "grid": [{"matrices": "v"}]}
 SHIPPED = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
@@ -41,7 +42,7 @@ def test_the_shipped_studies_are_right(path):
     study = read_study(path)
     found = cells(study)
     assert len({cell.id for cell in found}) == len(found) > 1
-    jsonschema.validate(yaml.safe_load(path.read_text()), schema())
+    jsonschema.validate(YAML(typ="safe").load(path), schema())
 
 
 def test_all_faults_in_one_message_with_their_places(tmp_path):
@@ -130,6 +131,19 @@ def test_what_is_wrong_together_is_told_with_all_else(tmp_path):
 def test_what_is_no_study_is_refused_in_one_line(tmp_path, text):
     """Also YAML that would make Python objects: nothing in a file is ever run."""
     assert "\n" not in refusal(tmp_path, text)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    """The first of two would be lost without a word."""
+    said = refusal(tmp_path, "name: s\nmodel: m\ntraining: {epochs: 2}\ngrid: [{matrices: v}]\ntraining: {rank: 4}\n")
+    assert "is no YAML: line 5: found duplicate key" in said
+
+
+def test_numbers_as_yaml_1_2_has_them(tmp_path):
+    """What looks like a number is one, with or without a point."""
+    path = tmp_path / "study.yaml"
+    path.write_text("{name: s, model: m, training: {learning_rate: 3e-3}, grid: [{matrices: o, dropout: 0.0}]}")
+    assert read_study(path).training.learning_rate == 0.003
 
 
 def test_a_missing_file_is_refused(tmp_path):

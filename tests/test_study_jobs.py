@@ -28,7 +28,7 @@ from mnemoscope.records import Extraction
 from mnemoscope.steps import studying
 from mnemoscope.steps.collecting import keep, outcome
 from mnemoscope.store import Run
-from mnemoscope.study_file import read_study
+from mnemoscope.study_yaml import read_study
 from mnemoscope.tables import read_rows, write_rows
 
 STUDY = {

@@ -5,6 +5,7 @@ The tests run in the order of this file: the last one takes a node away.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import threading
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from small_study import write_study
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'mnemoscope[ray]'")
@@ -94,8 +94,8 @@ def file(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
 def longer(file: Path) -> Path:
     """The study file with more cells."""
     path = file.with_name("longer.yaml")
-    given = yaml.safe_load(file.read_text())
-    path.write_text(yaml.safe_dump({**given, "grid": [*given["grid"], MORE]}))
+    given = json.loads(file.read_text())
+    path.write_text(json.dumps({**given, "grid": [*given["grid"], MORE]}))
     return path
 
 

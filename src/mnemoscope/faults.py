@@ -33,6 +33,11 @@ class Fault(NamedTuple):
         own = [part for part in self.loc if isinstance(part, int) or (part.isidentifier() and part not in SCALARS)]
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in own).removeprefix(".")
 
+    def __str__(self) -> str:
+        """As in "grid[0].rank[1] 0: input should be greater than or equal to 1"."""
+        silent = self.got is None or self.kind in ("missing", "extra_forbidden")
+        return f"{self.place}{'' if silent else f' {self.got!r}'}: {self.said}"
+
 
 def faults_of(error: ValidationError) -> list[Fault]:
     """All faults that pydantic found, each once."""

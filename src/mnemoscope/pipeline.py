@@ -206,7 +206,7 @@ def study(
         return steps.shown_status(steps.read_status(status))
     if file is None:
         raise ConfigError("give a study file, such as studies/quick.yaml, or --status DIR")
-    from mnemoscope.study_file import read_study  # slow to import, and no other verb needs it
+    from mnemoscope.study_yaml import read_study  # slow to import, and no other verb needs it
 
     where = steps.Where(executor, address, jobs)
     planned = steps.plan(read_study(file), data, out)

@@ -1,20 +1,17 @@
-"""The study file: what a study may be told, validated at the door, all faults in one message with their place."""
+"""What a study may be told, judged at the door; `study_yaml` reads it from a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     ValidationInfo,
     create_model,
     field_validator,
@@ -25,7 +22,7 @@ from mnemoscope import registry
 from mnemoscope.answers import Rules as DecisionRules
 from mnemoscope.config import DECODINGS, Compute, Measurement, Training, without_later
 from mnemoscope.errors import ConfigError
-from mnemoscope.faults import Fault, add_faults, faults_of
+from mnemoscope.faults import Fault, add_faults
 from mnemoscope.option_types import SPLIT, Amount, Decodings, Fraction, Positive, Prefixes, ReadOff, spelled
 
 DEFAULT_ATTACKS = (
@@ -249,46 +246,6 @@ def _unfit(options: dict[str, Any]) -> list[str]:
     except ConfigError as error:
         return [str(error)]
     return []
-
-
-def read_study(path: Path) -> Study:
-    """The study in a YAML file.
-
-    Raises:
-        ConfigError: it cannot be read, or something in it is not allowed; all faults in one message.
-    """
-    try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}. Give a study file, such as studies/quick.yaml") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{Path(path).name} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{Path(path).name} holds no study: it needs at least name, model and grid")
-    try:
-        return Study.model_validate(given)
-    except ValidationError as error:
-        raise ConfigError(f"{Path(path).name}: {told(error)}") from None
-
-
-def told(error: ValidationError) -> str:
-    """All faults with their places, as in "grid[0].rank[1] 0: input should be greater than or equal to 1"."""
-    found = []
-    for fault in faults_of(error):
-        if fault.kind == "too_short" and fault.got:
-            continue  # its items were refused one by one
-        known = f" (known: {', '.join(_known(fault.loc))})" if fault.kind == "extra_forbidden" else ""
-        silent = fault.got is None or fault.kind in ("missing", "extra_forbidden")
-        found.append(f"{fault.place}{'' if silent else f' {fault.got!r}'}: {fault.said}{known}")
-    return "; ".join(found)
-
-
-def _known(loc: tuple[int | str, ...]) -> list[str]:
-    parts: dict[str, type[BaseModel]] = {
-        "data": Data, "training": Recipe, "grid": Block, "extraction": Extraction, "compute": Where,
-        "resources": Resources, "rules": Rules,
-    }  # fmt: skip
-    return list((parts.get(str(loc[0]), Study) if len(loc) > 1 else Study).model_fields)
 
 
 def schema() -> dict[str, Any]:
