@@ -9,7 +9,6 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mnemoscope import registry
 from mnemoscope.decoding import closed_form, parse_decoding
 from mnemoscope.errors import ConfigError
 from mnemoscope.matrices import parse_matrices
@@ -60,6 +59,8 @@ def sampling(text: str) -> None:
 
 
 def _known(attack: str) -> None:
+    from mnemoscope import registry  # needs numpy, which --help does without
+
     if attack != "all":
         registry.find(attack)
 
