@@ -47,6 +47,12 @@ def test_places_by_hand() -> None:
     assert len(found) == len(set(map(str, found)))
 
 
+def test_an_unknown_key_is_told_as_it_was_written() -> None:
+    """Also where it is no name, or the name of a type."""
+    found = faults({"name": "a", "parts": [{"foo-bar": 1, "int": 2, "": 3}]})
+    assert {fault.place for fault in found} == {"parts[0].foo-bar", "parts[0].int", "parts[0]."}
+
+
 def test_added_faults_stand_among_the_others() -> None:
     """Each has the place of its part, its value and its words as they are, braces and all."""
     found = faults({"parts": [{"size": 1}, {"size": 2}, {"size": 1}, {"size": 2}]})

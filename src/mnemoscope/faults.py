@@ -30,13 +30,20 @@ class Fault(NamedTuple):
         >>> Fault(("grid", 0, "rank", 1, "int"), "x", "input should be a valid integer").place
         'grid[0].rank[1]'
         """
-        own = [part for part in self.loc if isinstance(part, int) or (part.isidentifier() and part not in SCALARS)]
+        whole = self.kind in ("extra_forbidden", "invalid_key")  # ends with a key as the user wrote it
+        last = len(self.loc) - 1
+        own = [part for i, part in enumerate(self.loc) if not _added(part) or (whole and i == last)]
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in own).removeprefix(".")
 
     def __str__(self) -> str:
         """As in "grid[0].rank[1] 0: input should be greater than or equal to 1"."""
         silent = self.got is None or self.kind in ("missing", "extra_forbidden")
         return f"{self.place}{'' if silent else f' {self.got!r}'}: {self.said}"
+
+
+def _added(part: int | str) -> bool:
+    """Whether pydantic added it to the path: the name of a type, as in int or list[int]."""
+    return isinstance(part, str) and (part in SCALARS or not part.isidentifier())
 
 
 def faults_of(error: ValidationError) -> list[Fault]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from mnemoscope.errors import ConfigError
-from mnemoscope.faults import faults_of
+from mnemoscope.errors import ConfigError, unknown
+from mnemoscope.faults import Fault, faults_of
 from mnemoscope.study_file import Block, Data, Extraction, Recipe, Resources, Rules, Study, Where
 
 PARTS: Mapping[str, type[BaseModel]] = {
@@ -50,12 +50,12 @@ def _parsed(path: Path) -> Any:
 
 
 def _told(error: ValidationError) -> str:
-    """All faults, and the keys that are known where one is not."""
+    """All faults; of a key that is not known, the nearest one and all that are."""
     # a list is too short as well where its items were refused one by one
     found = [fault for fault in faults_of(error) if fault.kind != "too_short" or not fault.got]
-    return "; ".join(f"{fault}{_known(fault.loc) if fault.kind == 'extra_forbidden' else ''}" for fault in found)
+    return "; ".join(_unknown(fault) if fault.kind == "extra_forbidden" else str(fault) for fault in found)
 
 
-def _known(loc: tuple[int | str, ...]) -> str:
-    part = PARTS.get(str(loc[0]), Study) if len(loc) > 1 else Study
-    return f" (known: {', '.join(part.model_fields)})"
+def _unknown(fault: Fault) -> str:
+    part = PARTS.get(str(fault.loc[0]), Study) if len(fault.loc) > 1 else Study
+    return f"{fault.place}: {unknown('key', str(fault.loc[-1]), part.model_fields)}"
