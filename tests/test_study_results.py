@@ -282,6 +282,7 @@ def test_the_check_covers_studies(
 ) -> None:
     """A page is stale as soon as a number of its study has changed; a page of nothing goes."""
     monkeypatch.setattr(results, "DOCS", tmp_path)
+    monkeypatch.setattr(results.in_short, "RESTS", ())
     study_results.collect(run, tmp_path / "results" / "s", commands=[])
     gone = tmp_path / "results" / "gone.md"
     gone.touch()
@@ -295,3 +296,28 @@ def test_the_check_covers_studies(
     export(tmp_path / "results" / "s", [*points()[:-1], replace(points()[-1], value=32.5)], ANSWERS)
     with pytest.raises(SystemExit, match=r"^results/s/README.md stale"):
         results.main()
+
+
+def test_the_summary_by_hand_rests_on_what_the_studies_say(
+    results: ModuleType, study_results: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds as committed; another decision, an interval that reaches above 0, or a missing study is found out."""
+    in_short = results.in_short
+    studies = study_results.studies(SCRIPTS.parent / "docs" / "results")
+    assert in_short.unsaid(studies) == []
+    (quarter,) = [one for one in studies if one.name == "quarter"]
+    others = [one for one in studies if one is not quarter]
+    claim = "V gives a larger AUC than Q at rank 4"
+
+    def changed(**values: Any) -> list[str]:
+        answers = [replace(one, **values) if one.claim == claim else one for one in quarter.answers]
+        return [line for line in in_short.unsaid([*others, quarter._replace(answers=answers)]) if "quarter" in line]
+
+    assert changed() == []
+    assert len(changed(decision="not resolved")) == 2
+    assert len(changed(seed_high=0.01)) == 1
+    monkeypatch.setattr(results, "DOCS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["results.py", "--check"])
+    with pytest.raises(SystemExit, match="rests on what no longer holds"):
+        results.main()
+    assert len(in_short.unsaid(others)) == sum("quarter" in rest.studies for rest in in_short.RESTS)
