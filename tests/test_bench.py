@@ -51,7 +51,7 @@ def test_a_seed_draws_its_own_records(bench):
 
 def test_a_fresh_adapter_reads_as_the_reference_bit_for_bit(bench):
     """B = 0 changes nothing, also where only some of the records are asked for: both went through one plan."""
-    fresh_adapter(bench.lm, ("v",), Training(matrices="v"), 13)
+    fresh_adapter(bench.lm, Training(matrices="v"), 13)
     target, reference = bench.reading(13, [1, 4, 9]).pair(lambda _: None)
     assert target.ids == reference.ids == tuple(bench.of(13).records[i].id for i in (1, 4, 9))
     for name, values in target.columns.items():
@@ -62,7 +62,7 @@ def test_the_reference_is_read_once_and_is_the_base(bench, monkeypatch):
     """Other cells of the seed take it from the file; it is what the model says without any adapter."""
     given = bench.of(13)
     plain, _ = models.trace(bench.lm, given.tokens, given.plan)
-    fresh_adapter(bench.lm, ("q", "v"), Training(matrices="qv"), 13)
+    fresh_adapter(bench.lm, Training(matrices="qv"), 13)
     for name, weight in bench.lm.model.named_parameters():
         if "lora_B" in name:
             weight.data.fill_(0.3)  # an adapter that was trained
@@ -74,7 +74,7 @@ def test_the_reference_is_read_once_and_is_the_base(bench, monkeypatch):
 
 def test_a_batch_that_does_not_fit_halves_both(bench, monkeypatch):
     """Where the target had to halve a batch, the reference is read through the halves too."""
-    fresh_adapter(bench.lm, ("v",), Training(matrices="v"), 13)
+    fresh_adapter(bench.lm, Training(matrices="v"), 13)
     given, plans, read = bench.of(13), [], models.trace
     finer = tuple((row,) for batch in given.plan for row in batch)
 

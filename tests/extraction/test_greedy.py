@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnemoscope.errors import ConfigError
-from mnemoscope.extraction import ambiguous, cut, settle, verbatim
+from mnemoscope.extraction import ambiguous, settle, verbatim
+from mnemoscope.prefixes import cut
 
 HIT, MISS = 1.0, -1.0
 
