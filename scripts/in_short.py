@@ -17,11 +17,12 @@ rests on.
 
 * **Matrices.** The paper's order does not hold here. Held against the base, which is how the paper attacks, V and O do
   not give a larger AUC than Q and K, on a sixteenth and on a quarter of PHEE, after equal training and at equal
-  held-out perplexity; on the quarter it is smaller in all four pairs. At the paper's own learning rate, a third of
-  ours, V is behind as well, and O is not told apart. A part of it is the yardstick: V and O learn the domain best, and
-  against references that know it O is ahead of K, and V is not ahead of Q. Counterfactual memorization, which needs no
-  reference, puts O ahead of K after equal training, and ahead of Q on the sixteenths, but V behind Q on the quarter.
-  What does hold: at equal size Q and K together leave more than either alone.
+  held-out perplexity; on the quarter it is smaller in all four pairs, and so it is in the one seed on all of PHEE, by
+  less. At the paper's own learning rate, a third of ours, V is behind as well, and O is not told apart. A part of it is
+  the yardstick: V and O learn the domain best, and against references that know it O is ahead of K, and V is not ahead
+  of Q. Counterfactual memorization, which needs no reference, puts O ahead of K after equal training, and ahead of Q on
+  the sixteenths, but V behind Q on the quarter. What does hold: at equal size Q and K together leave more than either
+  alone.
 * **Perplexity.** The lower the fine-tuned perplexity of a record planted four times, the more probable is its suffix,
   more so than of records never seen; the suffix is a part of the record, so that the two are tied. The n-gram share,
   too, is the higher the lower it is, for records that were trained on once; for planted ones that stays open, as does
@@ -44,7 +45,7 @@ class Rest(NamedTuple):
     """A regular expression that matches the whole claim."""
     decision: str
     surely_less: bool = False
-    """Whether their intervals across seeds lie below 0 as well."""
+    """Whether their intervals lie below 0 as well: across seeds, or from the records where there is one seed."""
 
 
 YES, NO, OPEN = "replicates", "does not replicate", "not resolved"
@@ -54,6 +55,7 @@ TUNED, SUFFIX = "fine-tuned perplexity", "the log-probability of the suffix"
 RESTS = (
     # Matrices
     Rest(("quarter",), f"{LARGER}( {AFTER})?", NO, surely_less=True),
+    Rest(("phee_all",), f"{LARGER}( {AFTER})?", OPEN, surely_less=True),
     Rest(("epochs",), f"{LARGER}( {AFTER})?", NO),
     Rest(("sixteenth",), rf"{LARGER} \(.*, 3 epochs, learning rate 0.003\)", NO),
     Rest(("sixteenth",), r"V gives a larger AUC than [QK] at rank 4 \(.*, learning rate 0.001\)", NO, surely_less=True),
@@ -94,5 +96,6 @@ def unsaid(studies: Sequence[Kept]) -> list[str]:
 
 
 def _holds(rest: Rest, answers: Sequence[Answer]) -> bool:
-    less = all(one.seed_high is not None and one.seed_high < 0 for one in answers) or not rest.surely_less
-    return bool(answers) and less and {one.decision for one in answers} == {rest.decision}
+    highest = [one.high if one.seed_high is None else one.seed_high for one in answers]
+    less = all(high is not None and high < 0 for high in highest)
+    return {one.decision for one in answers} == {rest.decision} and (less or not rest.surely_less)

@@ -120,7 +120,8 @@ def _head(column: Column, study: Kept) -> str:
 
 
 def _share(facts: Row) -> str:
-    return f"{Fraction(facts['data']['share']).limit_denominator(1000)} of {facts['data']['source']}"
+    share = Fraction(facts["data"]["share"]).limit_denominator(1000)
+    return f"{'all' if share == 1 else share} of {facts['data']['source']}"
 
 
 def _cell(answer: Answer, seeds: int) -> str:

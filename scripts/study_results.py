@@ -99,7 +99,7 @@ def _facts(run: Path) -> Row:
             "of": manifest["data"]["n_records"],
             "audited": _least([one["data"]["n_records"] for one in manifests]),
         },
-        "seeds": sorted({cell["seed"] for cell in manifest["cells"].values()}),
+        "seeds": sorted({manifest["cells"][cell.name]["seed"] for cell in cells}),
         "training": {key: value for key, value in study["training"].items() if value is not None},
         "rules": study["rules"],
         "cells": {"total": len(status["cells"]), **states},

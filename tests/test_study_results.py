@@ -161,7 +161,7 @@ def test_facts_of_a_study(study_results: ModuleType, run: Path, tmp_path: Path) 
     assert "secret-place" not in (folder / "meta.json").read_text(encoding="utf-8")
     said = "\n".join(kept_page(study_results, tmp_path))
     for part in (
-        "    mnemoscope study s.yaml", "Cells done: 1 of 2 (1 waiting); 2 seeds (7, 13);", "766 training records",
+        "    mnemoscope study s.yaml", "Cells done: 1 of 2 (1 waiting); 1 seed (13);", "766 training records",
         "a share of 0.5 of the groups", "Some CPU, 2 cores, 1 thread a process", "2 min of work",
         "(100 tokens/s); 2026-01-02, commit",
         "commit 0123456789 with changes", "Verdicts of audits: 1 valid",
