@@ -52,6 +52,12 @@ def audit_page(*, n: int = 0, show_text: bool = False) -> str:
     return page(evidence, summary(evidence), show_text=show_text)
 
 
+def traced_page() -> str:
+    """With traces: a record opens to its tokens."""
+    sample, evidence = beside("records_sample"), beside("conftest").build_evidence()
+    return str(sample.whole_page(evidence, sample.known_of(evidence), show_text=False))
+
+
 def study_page() -> str:
     from mnemoscope.reporting import study_page, study_summary
 
@@ -77,6 +83,7 @@ def compare_page() -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     "audit": audit_page,
     "private": lambda: audit_page(show_text=True),
+    "traced": traced_page,
     "large": lambda: audit_page(n=LARGE),
     "study": study_page,
     "compare": compare_page,

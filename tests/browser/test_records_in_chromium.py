@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from browser_pages import LARGE
+from browser_pages import LARGE, beside
 
 ROWS = "#records-table tbody tr:not(:has(.opening))"
 LIMIT = 5.0
@@ -137,3 +139,36 @@ def test_the_table_stands_without_scripts(browser, written: Callable) -> None:
     page.goto(written("audit").as_uri())
     assert page.locator("#records-table tbody tr").count() >= 10
     context.close()
+
+
+def cells(page: str) -> list[list[str]]:
+    """Texts of the cells of the table of records, row by row."""
+    table = page[page.index('id="records-table"') :]
+    body = table[table.index("<tbody") : table.index("</tbody>")]
+    rows = []
+    for row in body.split("<tr")[1:]:
+        found = []
+        for part in row.replace("<th", "<td").split("<td")[1:]:
+            inside = part[part.index(">") + 1 :]
+            text = " ".join(html.unescape(piece.split(">")[-1]) for piece in inside.split("<"))
+            found.append(" ".join(text.split()))
+        rows.append(found)
+    return rows
+
+
+def test_the_script_says_what_the_page_says(opened: Callable, written: Callable) -> None:
+    """The table of the first rows is the one that stands without a script, and a linked record opens to its tokens."""
+    text = written("traced").read_text(encoding="utf-8")
+    page = opened("traced").page
+    page.wait_for_selector(".scroll.live")
+    assert cells(page.content()) == cells(text)
+    sample, evidence = beside("records_sample"), beside("conftest").build_evidence()
+    table, _ = sample.table_of(evidence, sample.known_of(evidence))
+    page.goto(f"{written('traced').as_uri()}#record-{table.hashes[3]}")
+    page.reload()
+    view = page.locator(f"[id='opened-{table.hashes[3]}']")
+    view.wait_for()
+    shown = view.inner_html().partition("</details>")[0]  # the record's own text; continuations stand below
+    assert len(re.findall(r'class="token[ "]', shown)) == sample.N
+    assert shown.count("given back") >= int(table.facts["matched_tokens"][3])
+    assert "<h3>Known beginning: 18 tokens</h3>" in shown

@@ -6,13 +6,10 @@ import base64
 import hashlib
 import html
 import json
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +19,7 @@ pytest.importorskip("altair")
 pytest.importorskip("jinja2")
 
 from markup import Markup, strangers
-from records_sample import N, known_of, table_of, traced, whole_page
+from records_sample import known_of, table_of, traced, whole_page
 
 from mnemoscope.records import Evidence, Span
 from mnemoscope.reporting.gallery import FIGURES
@@ -177,47 +174,3 @@ def test_the_vendored_table_is_unchanged() -> None:
     """DataTables is byte for byte what the hash says."""
     content = (files("mnemoscope.reporting") / TABLE).read_bytes()
     assert hashlib.sha256(content).hexdigest() == TABLE_SHA256
-
-
-# The script
-
-
-def cells(page: str) -> list[list[str]]:
-    """Texts of the cells of the table of records, row by row."""
-    table = page[page.index('id="records-table"') :]
-    body = table[table.index("<tbody") : table.index("</tbody>")]
-    rows = []
-    for row in body.split("<tr")[1:]:
-        found = []
-        for part in row.replace("<th", "<td").split("<td")[1:]:
-            inside = part[part.index(">") + 1 :]
-            text = " ".join(html.unescape(piece.split(">")[-1]) for piece in inside.split("<"))
-            found.append(" ".join(text.split()))
-        rows.append(found)
-    return rows
-
-
-@pytest.mark.usefixtures("unpainted")
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-def test_the_script_says_what_the_page_says(evidence: Evidence, known: Known, tmp_path: Path) -> None:
-    """In a browser the table of the first rows is the one that stands without a script, and a linked record opens."""
-    text = whole_page(evidence, known, show_text=False)
-    table, _ = table_of(evidence, known)
-    (tmp_path / "page.html").write_text(text, encoding="utf-8")
-
-    def seen(fragment: str) -> str:
-        command = [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-            "--virtual-time-budget=4000", "--dump-dom", f"file://{tmp_path}/page.html{fragment}",
-        ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-    live = seen("")
-    assert 'class="scroll live"' in live
-    assert cells(live) == cells(text)
-    opened_page = seen(f"#record-{table.hashes[3]}")
-    view = opened_page[opened_page.index(f'id="opened-{table.hashes[3]}"') :]
-    view = view[: view.index("</details>")]
-    assert len(re.findall(r'class="token[ "]', view)) == N
-    assert view.count("given back") >= int(table.facts["matched_tokens"][3])
-    assert "<h3>Known beginning: 18 tokens</h3>" in view
