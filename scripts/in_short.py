@@ -13,7 +13,7 @@ from mnemoscope.answers import Answer
 TEXT = """## In short
 
 Written by hand; the numbers stand in the tables below, and `scripts/in_short.py` names the decisions that the text
-rests on.
+rests on. What it says of ranks and copies on a quarter comes from one seed, which decides nothing, and is not checked.
 
 * **Matrices.** The paper's order does not hold here. Held against the base, which is how the paper attacks, V and O do
   not give a larger AUC than Q and K, on a sixteenth and on a quarter of PHEE, after equal training and at equal

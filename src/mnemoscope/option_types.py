@@ -48,12 +48,7 @@ def some(such: str) -> AfterValidator:
     return AfterValidator(judge)
 
 
-def sampling(text: str) -> None:
-    """Whether a decoding samples.
-
-    Raises:
-        ConfigError: it is none, or gives one text again and again.
-    """
+def _samples(text: str) -> None:
     if parse_decoding(text).temperature == 0:
         raise ConfigError("would write one text again and again: give a decoding that samples, such as t1-k40")
 
@@ -101,5 +96,5 @@ ReadOff = Annotated[
 Decodings = Annotated[
     tuple[Annotated[str, spelled(parse_decoding)], ...], SPLIT, some("a decoding, such as greedy or t1-k40"), LISTED
 ]
-Sampling = Annotated[str, spelled(sampling)]
+Sampling = Annotated[str, spelled(_samples)]
 Device = Annotated[str, spelled(_place)]
