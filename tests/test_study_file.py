@@ -130,6 +130,22 @@ def test_what_is_wrong_together_is_told_with_all_else(tmp_path):
         "grid[0].every_epoch True: leave it out, in_domain_ratio is measured at the end alone",
         "extraction.prefixes []: is empty: give a fraction such as 0.5 or a token count such as 25t",
     ]
+    beside = refusal(
+        tmp_path,
+        """
+        name: s
+        model: m
+        rules: {attack: in_domain_ratio}
+        grid: [{matrices: x, lr: 1}, {micro_batches: 3, every_epoch: true}]
+        """,
+    )
+    for part in (
+        "grid[0].matrices[0] 'x': ",
+        "grid[0].lr: unknown key 'lr'",
+        "grid[1]: --micro-batches 3",
+        "grid[1].every_epoch",
+    ):
+        assert part in beside
     alone = refusal(tmp_path, "{name: s, model: m, training: {batch_size: 16, micro_batches: 3}, grid: [{rank: 1}]}")
     assert alone == "study.yaml: training: --micro-batches 3 must divide --batch-size 16"
 

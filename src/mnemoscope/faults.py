@@ -63,9 +63,7 @@ def add_faults(faults: Iterable[Fault]) -> None:
         ValidationError: there are faults; their places are relative to what the validator judges.
     """
     found = [
-        InitErrorDetails(
-            type=PydanticCustomError("value_error", "{said}", {"said": one.said}), loc=one.loc, input=one.got
-        )
+        InitErrorDetails(type=PydanticCustomError(one.kind, "{said}", {"said": one.said}), loc=one.loc, input=one.got)
         for one in faults
     ]
     if found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,9 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     create_model,
     field_validator,
     model_serializer,
@@ -22,7 +25,7 @@ from mnemoscope import registry
 from mnemoscope.answers import Rules as DecisionRules
 from mnemoscope.config import DECODINGS, Compute, Measurement, Training, without_later
 from mnemoscope.errors import ConfigError
-from mnemoscope.faults import Fault, add_faults
+from mnemoscope.faults import Fault, add_faults, faults_of
 from mnemoscope.option_types import SPLIT, Amount, Decodings, Fraction, Positive, Prefixes, ReadOff, spelled
 
 DEFAULT_ATTACKS = (
@@ -201,19 +204,21 @@ class Study(Part):
         add_faults(Fault((), None, said) for said in _unfit(_said(training)))
         return training
 
-    @field_validator("grid")
+    @field_validator("grid", mode="wrap")
     @classmethod
-    def _combines(cls, grid: tuple[Part, ...], given: ValidationInfo) -> tuple[Part, ...]:
+    def _combines(cls, raw: Any, judge: ValidatorFunctionWrapHandler, given: ValidationInfo) -> Any:
+        try:
+            grid, found = judge(raw), list[Fault]()
+        except ValidationError as error:  # what the other blocks combine is told as well
+            grid, found = (), faults_of(error)
         shared, rules = given.data.get("training"), given.data.get("rules")  # not there where they have faults
-        every = (
-            [] if shared is None else [(i, one) for i, block in enumerate(grid) for one in combinations(shared, block)]
-        )
-        found = [Fault((i,), None, said) for i, one in every for said in _unfit(one)]
+        blocks = list(enumerate(grid)) or _right(raw)
+        if shared is not None:
+            found += [Fault((i,), None, said) for i, block in blocks
+                      for one in combinations(shared, block) for said in _unfit(one)]  # fmt: skip
         if rules is not None and rules.attack not in registry.trace_only():
             late = f"leave it out, {rules.attack} is measured at the end alone"
-            found += [
-                Fault((i, "every_epoch"), True, late) for i, block in enumerate(grid) if _said(block)["every_epoch"]
-            ]
+            found += [Fault((i, "every_epoch"), True, late) for i, block in blocks if _said(block)["every_epoch"]]
         add_faults(found)
         return grid
 
@@ -231,6 +236,15 @@ class Study(Part):
 
 def _said(part: BaseModel) -> dict[str, Any]:
     return part.model_dump(exclude_none=True)
+
+
+def _right(raw: object) -> list[tuple[int, Part]]:
+    """The blocks of a grid that are right by themselves, with their positions."""
+    found = list[tuple[int, Part]]()
+    for i, one in enumerate(raw if isinstance(raw, list | tuple) else ()):
+        with suppress(ValidationError):
+            found.append((i, Block.model_validate(one)))
+    return found
 
 
 def combinations(common: BaseModel, block: BaseModel) -> Iterator[dict[str, Any]]:
